@@ -1,0 +1,62 @@
+"""Everything prefork raises on purpose.
+
+    PreforkError
+     ├─ ConfigError     a setting is wrong: which one, where, what was meant   exit 78
+     ├─ SystemRefusal   the system said no: bind, privileges, pid file          exit 1
+     ├─ ApplicationError  the application cannot be loaded                      exit 70
+     ├─ ProtocolError   the peer broke the protocol: a status for the answer
+     └─ ClientGone      the peer left, or was too slow, in the middle of a body
+"""
+
+EXIT_OK = 0
+EXIT_REFUSED = 1
+EXIT_USAGE = 2
+EXIT_APPLICATION = 70
+EXIT_CUT = 75
+EXIT_CONFIG = 78
+
+EXIT_MEANINGS = {
+    EXIT_OK: "stopped, everything answered",
+    EXIT_REFUSED: "cannot bind, or another refusal by the system",
+    EXIT_USAGE: "used wrongly",
+    EXIT_APPLICATION: "the application failed to load at start",
+    EXIT_CUT: "stopped, but requests were cut (the log says how many)",
+    EXIT_CONFIG: "bad configuration",
+}
+
+
+class PreforkError(Exception):
+    """The root of the tree; its text is a whole sentence for an operator."""
+
+    exit_status = EXIT_REFUSED
+
+
+class ConfigError(PreforkError):
+    """A setting is wrong; the text names the setting and where it was read."""
+
+    exit_status = EXIT_CONFIG
+
+
+class SystemRefusal(PreforkError):
+    """The system refused something that prefork cannot run without."""
+
+    exit_status = EXIT_REFUSED
+
+
+class ApplicationError(PreforkError):
+    """The application cannot be loaded; the text is the traceback, or one line."""
+
+    exit_status = EXIT_APPLICATION
+
+
+class ProtocolError(PreforkError):
+    """The peer broke the protocol; `status` is the HTTP status that says so."""
+
+    def __init__(self, reason: str, *, status: int = 400) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class ClientGone(PreforkError, ConnectionError):
+    """The client left, or broke off, before its request body was complete."""

@@ -1,0 +1,1 @@
+"""The parent: forks, watches, signals; never reads a request."""

@@ -1,0 +1,1 @@
+"""What the bytes on the wire mean; sans-I/O, all of it."""

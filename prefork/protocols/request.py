@@ -1,0 +1,84 @@
+"""The words that all protocols speak: Request, Body, Receiver, Answer.
+
+    bytes ─► Receiver.feed ─► Request(variables, body) ─► gateway
+    gateway ─► Answer.start / chunk / end ─► bytes
+
+A protocol is sans-I/O: nothing here, or in any protocol, has seen a socket or a
+clock.  One Receiver serves one connection; one Answer serves one Request.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Body(Protocol):
+    """What decodes the bytes of one request body off the wire."""
+
+    done: bool  # the end has been seen
+    rest: bytes  # what followed the end: the beginning of the next request
+
+    def feed(self, data: bytes) -> bytes:
+        """Take wire bytes, return the payload in them; raise ProtocolError."""
+
+
+class Request:
+    """One request: RFC 3875 meta-variables, and the decoder of its body.
+
+    Not a frozen dataclass: one is made for each request, and a frozen one costs
+    three times as much (0.9 instead of 0.3 µs).
+    """
+
+    __slots__ = ("variables", "body", "rest", "keep_alive", "expects_continue")
+
+    def __init__(
+        self,
+        variables: dict[str, str],
+        *,
+        body: Body | None,
+        rest: bytes,
+        keep_alive: bool,
+        expects_continue: bool = False,
+    ) -> None:
+        self.variables = variables  # latin-1 text, as PEP 3333 wants it
+        self.body = body  # None: there is no body
+        self.rest = rest  # received after the head, not yet looked at
+        self.keep_alive = keep_alive  # the client wants the connection kept
+        self.expects_continue = expects_continue  # waits for "100 Continue"
+
+
+class Receiver(Protocol):
+    """The receiving side of one connection."""
+
+    is_idle: bool  # not one byte of a request has arrived
+
+    def feed(self, data: bytes) -> Request | None:
+        """Take received bytes; return a request once its head is complete.
+
+        After a request the caller decodes its body (`request.body.feed`), then
+        feeds what followed it (`body.rest`, or `request.rest` without a body).
+        Raises ProtocolError; the connection is then of no more use.
+        """
+
+
+class Answer(Protocol):
+    """The sending side of one request: status, headers and chunks to bytes."""
+
+    keep_alive: bool  # may the connection carry another request afterwards?
+    problem: str  # what the application did wrong, for the log; "" if nothing
+
+    def start(
+        self, status: str, headers: Headers, chunk: bytes, *, complete: bool
+    ) -> bytes:
+        """The head and the first chunk.  `complete`: no other chunk follows.
+
+        Raises ValueError if the status or a header cannot be sent; nothing has
+        been, then.
+        """
+
+    def chunk(self, data: bytes) -> bytes:
+        """One more chunk, framed; b"" when there is nothing to send."""
+
+    def end(self) -> bytes:
+        """What closes the answer; b"" when nothing does."""

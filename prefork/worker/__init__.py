@@ -1,0 +1,1 @@
+"""The child: accepts, serves one request, repeats."""
