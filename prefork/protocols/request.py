@@ -8,7 +8,7 @@ clock.  One Receiver serves one connection; one Answer serves one Request.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 Headers = Sequence[tuple[str, str]]
 
@@ -82,3 +82,33 @@ class Answer(Protocol):
 
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
+
+
+class Reply(Protocol):
+    """What a gateway answers through; the worker's side of one request."""
+
+    started: bool  # the head has left: it is too late for another answer
+
+    def send(
+        self, status: str, headers: Headers, chunk: bytes, *, complete: bool
+    ) -> None:
+        """Send the head and the first chunk.  `complete`: no other follows.
+
+        Raises ValueError for a head that cannot be sent (nothing has been), and
+        ClientGone when the client is.
+        """
+
+    def send_file(self, status: str, headers: Headers, file: BinaryIO) -> bool:
+        """Send head and file, from its position on; False: send it in chunks.
+
+        After True the file is the reply's, which closes it when it is through.
+        """
+
+    def write(self, chunk: bytes) -> None:
+        """Send one more chunk."""
+
+    def end(self) -> None:
+        """Finish the answer after its chunks."""
+
+    def abort(self) -> None:
+        """Give up in the middle: the client must not take this for a whole answer."""

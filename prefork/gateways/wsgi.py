@@ -1,0 +1,183 @@
+"""The WSGI gateway: calls a PEP 3333 application with one request.
+
+The environ is the request's own dictionary of meta-variables, completed: to copy
+it would cost as much as to parse it.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO
+
+from prefork.errors import ClientGone
+from prefork.protocols.request import Reply, Request
+
+Headers = list[tuple[str, str]]
+ExcInfo = tuple[type[BaseException], BaseException, Any]
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+PAGE_HEADERS = [("Content-Type", "text/plain; charset=utf-8")]
+
+
+class FileWrapper:
+    """`wsgi.file_wrapper`: an iterable of blocks, sent by sendfile(2) if it can be."""
+
+    def __init__(self, file: BinaryIO, block_size: int = 65536) -> None:
+        self.file = file
+        self._block_size = block_size
+        if hasattr(file, "close"):
+            self.close = file.close
+
+    def __iter__(self) -> "FileWrapper":
+        return self
+
+    def __next__(self) -> bytes:
+        block = self.file.read(self._block_size)
+        if not block:
+            raise StopIteration
+        return block
+
+
+class Wsgi:
+    """The gateway; one for the life of a worker.
+
+    `complain(event, **fields)` writes an error to the server's log.
+    """
+
+    def __init__(
+        self, application: Application, *, complain: Callable[..., None]
+    ) -> None:
+        self._application = application
+        self._complain = complain
+        self._server_keys: dict[str, Any] = {
+            "wsgi.version": (1, 0),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": False,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            # The input ends where the body ends: an application may read to the
+            # end without CONTENT_LENGTH, as for a chunked body it must.
+            "wsgi.input_terminated": True,
+        }
+
+    def __call__(self, request: Request, body: BinaryIO, reply: Reply) -> None:
+        """Answer one request; raises ClientGone when there is no one to answer."""
+        environ: dict[str, Any] = request.variables  # type: ignore[assignment]
+        environ.update(self._server_keys)
+        environ["wsgi.input"] = body
+        environ["wsgi.url_scheme"] = "https" if "HTTPS" in environ else "http"
+        exchange = Exchange(reply)
+        try:
+            chunks = self._application(environ, exchange.start_response)
+            if type(chunks) is list:  # the usual answer, and it has no close()
+                exchange.relay(chunks)
+            else:
+                self._relay_and_close(exchange, chunks)
+        except ClientGone:
+            raise
+        except (Exception, SystemExit):
+            self._fail(request, reply)
+
+    def _relay_and_close(self, exchange: "Exchange", chunks: Iterable[bytes]) -> None:
+        """PEP 3333: close() is called however the request ended."""
+        closed_by_reply = False
+        try:
+            if type(chunks) is FileWrapper:
+                closed_by_reply = exchange.relay_file(chunks)
+            else:
+                exchange.relay(chunks)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None and not closed_by_reply:
+                close()
+
+    def _fail(self, request: Request, reply: Reply) -> None:
+        self._complain(
+            "application failed",
+            method=request.variables.get("REQUEST_METHOD", ""),
+            path=request.variables.get("PATH_INFO", ""),
+            answer="cut" if reply.started else "500",
+            text=traceback.format_exc(),
+        )
+        if reply.started:
+            reply.abort()
+        else:
+            status = "500 Internal Server Error"
+            reply.send(status, PAGE_HEADERS, status.encode() + b"\n", complete=True)
+
+
+class Exchange:
+    """One call of the application: start_response, write, and the chunks."""
+
+    __slots__ = ("_headers", "_reply", "_status")
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._status = ""
+        self._headers: Headers = []
+
+    def start_response(
+        self, status: str, headers: Headers, exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], None]:
+        """PEP 3333, "The start_response() Callable"."""
+        if exc_info is not None:
+            try:
+                if self._reply.started:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # breaks the circle of frame and traceback
+        elif self._status:
+            raise AssertionError(
+                "start_response was called a second time without exc_info"
+            )
+        if type(status) is not str or type(headers) is not list:
+            raise TypeError("start_response wants a str and a list of tuples")
+        self._status = status
+        self._headers = headers
+        return self.write
+
+    def write(self, chunk: bytes) -> None:
+        """PEP 3333, "The write() Callable": for applications of another age."""
+        if not chunk:
+            return
+        if self._reply.started:
+            self._reply.write(chunk)
+        else:
+            self._start(chunk, complete=False)
+
+    def relay(self, chunks: Iterable[bytes]) -> None:
+        """Send what the application returned, chunk by chunk as it comes."""
+        if isinstance(chunks, list | tuple) and len(chunks) == 1 and not self._reply.started:
+            self._start(chunks[0], complete=True)
+            return
+        for chunk in chunks:
+            if not isinstance(chunk, bytes):
+                raise TypeError(f"the application returned {type(chunk)}, not bytes")
+            self.write(chunk)
+        if self._reply.started:
+            self._reply.end()
+        else:
+            self._start(b"", complete=True)
+
+    def relay_file(self, wrapper: FileWrapper) -> bool:
+        """Send a file; True if the reply will close it when it is through."""
+        self._check_started()
+        if not self._reply.started and self._reply.send_file(
+            self._status, self._headers, wrapper.file
+        ):
+            return True
+        self.relay(wrapper)
+        return False
+
+    def _start(self, chunk: bytes, *, complete: bool) -> None:
+        if not self._status:
+            self._check_started()
+        if type(chunk) is not bytes and not isinstance(chunk, bytes):
+            raise TypeError(f"the application returned {type(chunk)}, not bytes")
+        self._reply.send(self._status, self._headers, chunk, complete=complete)
+
+    def _check_started(self) -> None:
+        if not self._status:
+            raise AssertionError("the application answered before start_response")
+

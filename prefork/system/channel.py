@@ -1,0 +1,118 @@
+"""Messages between master, templates and workers: SOCK_SEQPACKET, JSON, fds.
+
+One message is one packet: it arrives whole or not at all.  Descriptors travel
+beside it (SCM_RIGHTS), and the kernel itself signs each message with the pid of
+its sender (SCM_CREDENTIALS, unix(7)), so that no process can speak for another.
+End of file is a message too: the other side is gone.
+"""
+
+import array
+import json
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST = 128 * 1024  # bytes of one message; a traceback is cut to half of it
+MOST_DESCRIPTORS = 128  # the kernel's own limit is 253 (SCM_MAX_FD)
+TEXT_LIMIT = 60_000  # characters of a text that travels in a message
+
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_ROOM = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4 * MOST_DESCRIPTORS)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    kind: str
+    fields: dict[str, Any]
+    descriptors: list[int]
+    sender: int  # pid, by the kernel's word; 0 where the receiver did not ask
+
+
+class Channel:
+    """One end of a conversation; never blocks unless made to wait."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self.is_closed = False
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, kind: str, *, descriptors: Sequence[int] = (), **fields: Any) -> bool:
+        """Send one message; False if the other side is gone, or does not read."""
+        data = json.dumps({"kind": kind, **fields}).encode()
+        ancillary = []
+        if descriptors:
+            rights = array.array("i", descriptors)
+            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+        try:
+            self._socket.sendmsg([data], ancillary)
+        except (BlockingIOError, BrokenPipeError, ConnectionError):
+            return False
+        return True
+
+    def receive(self) -> list[Message]:
+        """All messages that have arrived; sets `is_closed` at end of file."""
+        messages = []
+        while (message := self._receive_one()) is not None:
+            messages.append(message)
+        return messages
+
+    def wait(self) -> Message | None:
+        """Block until one message arrives; None at end of file."""
+        self._socket.setblocking(True)
+        try:
+            return self._receive_one()
+        finally:
+            self._socket.setblocking(False)
+
+    def close(self) -> None:
+        self.is_closed = True
+        self._socket.close()
+
+    def _receive_one(self) -> Message | None:
+        if self.is_closed:
+            return None
+        try:
+            data, ancillary, _, _ = self._socket.recvmsg(
+                LONGEST, _ROOM, socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            return None
+        except ConnectionError:
+            data, ancillary = b"", []
+        if not data:
+            self.is_closed = True
+            return None
+        fields = json.loads(data)
+        descriptors, sender = _read_ancillary(ancillary)
+        return Message(fields.pop("kind"), fields, descriptors, sender)
+
+
+def _read_ancillary(ancillary: list[tuple[int, int, bytes]]) -> tuple[list[int], int]:
+    descriptors = array.array("i")
+    sender = 0
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+        elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            sender = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0]
+    return list(descriptors), sender
+
+
+def pair() -> tuple[Channel, Channel]:
+    """The two ends: the first, which the master keeps, is told who sends."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    for end in (ours, theirs):
+        end.setblocking(False)
+    return Channel(ours), Channel(theirs)
+
+
+def adopt(descriptor: int) -> Channel:
+    """The channel on a descriptor that was inherited or received."""
+    connection = socket.socket(fileno=descriptor)
+    connection.setblocking(False)
+    return Channel(connection)

@@ -1,0 +1,85 @@
+"""Signals as a readable descriptor; who handles what, and resetting it.
+
+A handler that only sets a flag is not enough: PEP 475 restarts the system call
+it interrupted, so a waiting process would notice at its next timeout (measured:
+0.25-1.1 s).  A handler that raises may lose what the call had just returned.  So
+handlers do nothing, and signal.set_wakeup_fd() puts the number into a pipe that
+lies in the same epoll as everything else.
+"""
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class SignalPipe:
+    """The signals that this process wants to hear of, in a pipe.
+
+    A pipe holds 65 536 bytes where a socketpair holds 278; when it is full the
+    kernel has the same signals waiting in it already, so nothing is missed.
+    """
+
+    def __init__(self, signals: Iterable[int]) -> None:
+        self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        for number in signals:
+            signal.signal(number, _leave_it_to_the_pipe)
+
+    def fileno(self) -> int:
+        return self._read_end
+
+    def read_signals(self) -> list[int]:
+        """The signals that came, in order; [] if none."""
+        try:
+            return list(os.read(self._read_end, 4096))
+        except BlockingIOError:
+            return []
+
+    def close(self) -> None:
+        """Stop listening: used in a child, which shares its parent's pipe."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._read_end)
+        os.close(self._write_end)
+
+
+def _leave_it_to_the_pipe(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+def restore_defaults() -> None:
+    """Give every signal its default action again (PIPE stays ignored: EPIPE)."""
+    for number in signal.valid_signals() - {
+        signal.SIGKILL,
+        signal.SIGSTOP,
+        signal.SIGPIPE,
+    }:
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def blocked() -> Iterator[None]:
+    """Hold all signals back, and deliver them afterwards.
+
+    For the time round fork(): until the child has its own pipe it shares its
+    parent's, and a TERM meant for the child would reach the parent.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def unblock_all() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def name_of(number: int) -> str:
+    """`SIGTERM` for 15; `signal 77` for a number without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
