@@ -1,0 +1,81 @@
+"""prefork check: show the settings and their origins, import the application."""
+
+import json
+import os
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from prefork.cli.report import report, report_missing_app
+from prefork.config import Configuration, load
+from prefork.errors import EXIT_OK, PreforkError
+from prefork.settings import SETTINGS, Settings
+
+PROG = "prefork check"
+WIDEST = 30  # a value longer than that moves its origin to the right
+
+
+def main(argv: Sequence[str]) -> int:
+    """Check the configuration that prefork-wsgi would have; return the exit status."""
+    parser = ArgumentParser(
+        PROG,
+        usage="%(prog)s [--json] [ARGUMENT OF prefork-wsgi]...",
+        description="Show every setting and where it came from; then import the "
+        "application as a worker would.",
+        epilog="Exit status: 0 when all is well, 70 when the application cannot be "
+        "imported, 78 when a setting is wrong.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="show them as JSON")
+    own, arguments = parser.parse_known_args(argv)
+    try:
+        return check(arguments, as_json=own.json)
+    except PreforkError as error:
+        return report(error, prog=PROG)
+
+
+def check(arguments: Sequence[str], *, as_json: bool) -> int:
+    """Show the settings, import the application; raise PreforkError."""
+    configuration = load(arguments, os.environ, prog=PROG)
+    # Flushed, because the application may write to the descriptor itself.
+    print((format_json if as_json else format_table)(configuration), flush=True)
+    if not configuration.settings.app:
+        return report_missing_app(prog=PROG)
+    import_application(configuration.settings)
+    if not as_json:
+        print("ok")
+    return EXIT_OK
+
+
+def format_table(configuration: Configuration) -> str:
+    """Write a line for each setting: name, value, origin."""
+    rows = []
+    for name, setting in SETTINGS.items():
+        value = setting.kind.format(getattr(configuration.settings, name))
+        rows.append((name, value.replace("\n", " ") or '""'))
+    name_width = max(len(name) for name, _ in rows)
+    width = max(len(value) for _, value in rows if len(value) <= WIDEST)
+    return "\n".join(
+        f"{name:<{name_width}}  {value:<{width}}  {configuration.origins[name]}"
+        for name, value in rows
+    )
+
+
+def format_json(configuration: Configuration) -> str:
+    """Write an object that has, for each setting, its value and its origin."""
+    settings, origins = configuration.settings, configuration.origins
+    return json.dumps(
+        {
+            name: {"value": getattr(settings, name), "origin": origins[name]}
+            for name in SETTINGS
+        },
+        indent=2,
+    )
+
+
+def import_application(settings: Settings) -> None:
+    """Import the application on the ground that a worker gives it."""
+    from prefork.template.loader import load as load_application
+    from prefork.template.loader import prepare
+
+    prepare(chdir=settings.chdir, pythonpath=settings.pythonpath, env=settings.env)
+    load_application(settings.app)

@@ -1,0 +1,47 @@
+"""prefork: what an operator does with a server, a subcommand each."""
+
+import sys
+from argparse import (
+    REMAINDER,
+    SUPPRESS,
+    ArgumentParser,
+    RawDescriptionHelpFormatter,
+)
+from collections.abc import Sequence
+from importlib import import_module
+
+from prefork import __version__
+
+PROG = "prefork"
+COMMANDS = {  # the module has main(argv) -> exit status, and its own --help
+    "check": ("prefork.cli.check", "show every setting, import the application"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the subcommand; return its exit status."""
+    options = _parser().parse_args(argv)
+    module = import_module(COMMANDS[options.command][0])
+    status: int = module.main(options.arguments)
+    return status
+
+
+def _parser() -> ArgumentParser:
+    commands = [f"  {name:<10}{what}" for name, (_, what) in COMMANDS.items()]
+    parser = ArgumentParser(
+        PROG,
+        usage="%(prog)s [-h] [--version] COMMAND [ARGUMENT]...",
+        description="\n".join(["Look after a prefork server.", "", *commands]),
+        epilog=f"See `{PROG} COMMAND --help`; a server is started by prefork-wsgi.",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    version = f"prefork {__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=SUPPRESS)
+    parser.add_argument("arguments", nargs=REMAINDER, help=SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

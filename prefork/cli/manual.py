@@ -1,0 +1,157 @@
+"""Writes the tables of the man pages, so that they cannot drift.
+
+    python -m prefork.cli.manual [PAGE]...        (man/*.[15] without arguments)
+
+A page is written by hand, except from `.\\" generated: TABLE` to `.\\" end`.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from textwrap import wrap
+
+from prefork.errors import EXIT_MEANINGS, EXIT_OK
+from prefork.settings import COMBINED, SETTINGS, Setting
+
+REGION = re.compile(
+    r'(^\.\\" generated: (\w+)\n).*?(?=^\.\\" end$)', re.MULTILINE | re.DOTALL
+)
+
+MORE = {  # what a line of help has no room for
+    "app": "A module alone stands for its callable named application.  The callable "
+    "may be dotted, or a factory that takes no arguments: app:make_app().",
+    "env": "The value is set before the application is imported.",
+    "bind": "An ADDRESS is [PROTOCOL://]HOST:PORT, [PROTOCOL+]unix:PATH, unix:@NAME "
+    "(a socket without a file) or fd://NUMBER (a socket that is open already).  Port "
+    "0 lets the system choose.  A socket file on which nobody listens is replaced, "
+    "one that is in use never.",
+    "workers": "Each serves one request at a time.",
+    "preload": "Automatic is like --preload, unless the import leaves threads or "
+    "connections behind, which a fork cannot take along: then each worker imports the "
+    "application by itself, as with --no-preload.",
+    "canary_path": "The first new worker is asked for it; if that fails, the reload "
+    "is undone.",
+    "timeout": "Where an overdue worker is, in all its threads, goes to the log; then "
+    "the worker is killed and replaced.",
+    "graceful_timeout": "What takes longer is cut off, and counted in the log.",
+    "keep_alive": "Of a connection that has had an answer.",
+    "slow": "The request goes on.",
+    "max_requests": "The new worker is ready before the old one leaves, and one "
+    "leaves at a time.  The same goes for the other limits here.",
+    "lobby_size": "They are new, or still sending a request, or idle, or still "
+    "reading an answer.  When there are more, the one that was idle longest is closed.",
+    "body_buffer": "The rest of a larger body is read while the application runs, so "
+    "a slow client then takes up a worker.",
+    "max_body": "A larger one is refused with status 413.",
+    "limit_request_line": "A longer one is refused with status 414.",
+    "limit_request_fields": "More are refused with status 431.",
+    "limit_request_field_size": "A longer one is refused with status 431.",
+    "forwarded_allow_ips": "Addresses, networks such as 10.0.0.0/8, unix for whoever "
+    "connects to a unix socket, * for everybody.  Of others the fields "
+    "X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded are ignored.",
+    "user": "The master stays who it is; the change comes before the application is "
+    "imported.",
+    "daemon": "The command waits until workers are ready, or says why they are not.",
+    "pid": "The file is locked as long as the master runs, so a file that was left "
+    "behind is no obstacle.",
+    "access_logformat": f"The default, combined, is {COMBINED}.",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fill the tables of the pages; return the exit status."""
+    paths = sys.argv[1:] if argv is None else argv
+    for page in map(Path, paths) if paths else Path("man").glob("*.[15]"):
+        page.write_text(fill(page.read_text()))
+    return EXIT_OK
+
+
+def fill(page: str) -> str:
+    """Return the page with its tables written anew."""
+    return REGION.sub(lambda region: region[1] + format_table(region[2]), page)
+
+
+def format_table(name: str) -> str:
+    """Write the table of that name."""
+    return "".join(f"{line}\n" for line in TABLES[name]())
+
+
+def _format_options() -> Iterator[str]:
+    return _format_groups(_format_option)
+
+
+def _format_keys() -> Iterator[str]:
+    return _format_groups(_format_key)
+
+
+def _format_statuses() -> Iterator[str]:
+    yield ".Bl -tag -width Ds"
+    for status, meaning in EXIT_MEANINGS.items():
+        yield f".It {status}"
+        yield from _format_text(_sentence(meaning))
+    yield ".El"
+
+
+TABLES = {
+    "options": _format_options,
+    "keys": _format_keys,
+    "statuses": _format_statuses,
+}
+
+
+def _format_groups(format_one: Callable[[Setting], Iterator[str]]) -> Iterator[str]:
+    for group in dict.fromkeys(setting.group for setting in SETTINGS.values()):
+        yield f".Ss {group}"
+        yield ".Bl -tag -width Ds"
+        for setting in SETTINGS.values():
+            if setting.group == group:
+                yield from format_one(setting)
+        yield ".El"
+
+
+def _format_option(setting: Setting) -> Iterator[str]:
+    value = f" Ar {setting.metavar}" if setting.metavar else ""
+    yield f".It {_format_flags(setting)}{value}".replace("  ", " ")
+    yield from _format_text(f"{_sentence(setting.help)} {MORE.get(setting.name, '')}")
+    yield from _format_default(setting)
+
+
+def _format_key(setting: Setting) -> Iterator[str]:
+    yield f".It Ic {setting.name} No = Ar {setting.kind.name}"
+    yield from _format_text(_sentence(setting.help))
+    yield from _format_default(setting)
+    yield "Also"
+    yield f".Ev {setting.variable}" + ("" if setting.flags else " .")
+    if setting.flags:
+        yield "and"
+        yield f".{_format_flags(setting)} ."
+
+
+def _format_flags(setting: Setting) -> str:
+    flags = list(setting.flags)
+    if setting.kind.is_switch:
+        flags.append(setting.flag.replace("--", "--no-"))
+    return " , ".join(f"Fl {flag[1:]}" for flag in flags)
+
+
+def _format_default(setting: Setting) -> Iterator[str]:
+    if setting.shown_default:
+        yield from _format_text(f"Default: {setting.shown_default}.")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _format_text(text: str) -> Iterator[str]:
+    """Write text as mdoc(7) has it: a line for each sentence, or for part of one."""
+    for sentence in re.split(r"(?<=\.)\s+(?=[A-Z]|$)", text.strip()):
+        for line in wrap(sentence, 78, break_on_hyphens=False):
+            escaped = line.replace("\\", "\\e").replace("--", "\\-\\-")
+            # A dot or an apostrophe would begin a request to the formatter.
+            yield re.sub(r"^(?=[.'])", r"\\&", escaped)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""What a command says on stderr when it cannot go on, and its exit status."""
+
+import sys
+
+from prefork.errors import EXIT_USAGE, ApplicationError, PreforkError
+
+
+def report(error: PreforkError, *, prog: str) -> int:
+    """Print what went wrong; return the exit status that says so.
+
+    The text of an ApplicationError is a traceback, so it is left as it is.
+    """
+    prefix = "" if isinstance(error, ApplicationError) else f"{prog}: "
+    for line in str(error).rstrip("\n").split("\n"):
+        print(prefix + line, file=sys.stderr)
+    return error.exit_status
+
+
+def report_missing_app(*, prog: str) -> int:
+    """Say that no application was named, which is a mistake of usage."""
+    print(
+        f"usage: {prog} [OPTION]... MODULE:CALLABLE\n"
+        f"{prog}: error: no application: name it here, such as app:wsgi for the\n"
+        'callable wsgi of app.py, or in prefork.toml: app = "app:wsgi"',
+        file=sys.stderr,
+    )
+    return EXIT_USAGE

@@ -1,0 +1,34 @@
+"""Read the configuration again, for a master that must not fail at it.
+
+    python -P -m prefork.cli.resolve ARGUMENTS OF prefork-wsgi
+
+Before a reload the master runs this in a child of its own.  The settings go to
+stdout, as JSON; what is wrong with them goes to stderr.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from prefork.cli.wsgi import PROG
+from prefork.config import load
+from prefork.errors import EXIT_OK, ConfigError
+from prefork.settings import to_json
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the settings; return the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        settings = load(arguments, os.environ, prog=PROG).settings
+        if not settings.app:
+            raise ConfigError("app: no application is named any more")
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    print(to_json(settings))
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

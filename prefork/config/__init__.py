@@ -1,0 +1,88 @@
+"""Where settings come from: default < file < environment < command line.
+
+Each source tells what it was given, sense or nonsense.  One loop then parses all of
+it, so every mistake in every source is reported at once, in the same words wherever
+it was made.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefork.config.file import read_file
+from prefork.config.given import Given
+from prefork.config.options import parse_arguments, read_options
+from prefork.errors import ConfigError
+from prefork.settings import SETTINGS, Settings
+
+PREFIX = "PREFORK_"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings, and for the name of each where its value came from.
+
+    An origin is "default", "prefork.toml:7", "PREFORK_WORKERS" or "--workers".
+    """
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def load(
+    argv: Sequence[str], environ: Mapping[str, str], *, prog: str
+) -> Configuration:
+    """Read every source, check every value.
+
+    Raises ConfigError, with a line for each mistake.  Exits with status 2 when the
+    command line cannot be understood at all, with 0 for --help and --version.
+    """
+    options = parse_arguments(argv, prog=prog)
+    file = options.pop("config", None)
+    return _merge(
+        [*read_file(file), *_read_environment(environ), *read_options(options)]
+    )
+
+
+def _read_environment(environ: Mapping[str, str]) -> Iterator[Given]:
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX):
+            name = variable.removeprefix(PREFIX).lower()
+            yield Given(name=name, value=text, origin=variable, place=variable)
+
+
+def _merge(everything: Iterable[Given]) -> Configuration:
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(SETTINGS, "default")
+    mistakes = []
+    for given in everything:
+        try:
+            values[given.name] = _parse(given)
+        except (ValueError, ConfigError) as mistake:
+            mistakes.append(f"{given.place}: {mistake}")
+        origins[given.name] = given.origin
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return Configuration(Settings(**values), origins)
+
+
+def _parse(given: Given) -> object:
+    if given.name not in SETTINGS:
+        raise ConfigError("no such setting" + _suggest(given))
+    value = SETTINGS[given.name].kind.parse(given.value)
+    if given.name == "bind":
+        # Here, because it brings sockets, which --help can do without.
+        from prefork.system.address import parse_bind
+
+        for address in value:
+            parse_bind(address)
+    return value
+
+
+def _suggest(given: Given) -> str:
+    from difflib import get_close_matches  # 3 ms, which only a mistake shall cost
+
+    for name in get_close_matches(given.name, SETTINGS, n=1):
+        is_variable = given.origin.startswith(PREFIX)
+        return f"; did you mean {SETTINGS[name].variable if is_variable else name}?"
+    return ""

@@ -1,0 +1,113 @@
+"""The command line: flags made of the settings, and --help, a line for each."""
+
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from prefork import __version__
+from prefork.config.given import Given
+from prefork.settings import SETTINGS, Setting
+
+USAGE = "%(prog)s [OPTION]... MODULE:CALLABLE"
+ABOUT = "Serve a WSGI application from a pool of pre-forked worker processes."
+ROW = "  {:<30}{}"  # the longest flag and its value just fit
+GENERAL = (
+    ("-c, --config FILE", "read that file [./prefork.toml]"),
+    ("-h, --help", "print this"),
+    ("--version", "print the version"),
+)
+MORE = """\
+Examples
+  prefork-wsgi app:wsgi                              http://127.0.0.1:8000
+  prefork-wsgi -w 8 -b unix:/run/app.sock app:wsgi   behind a web server
+  prefork-wsgi -c /etc/app.toml -b fd://3            with a file, under systemd
+
+What is `--keep-alive 9` here is `keep_alive = 9` in the file and
+PREFORK_KEEP_ALIVE=9 in the environment.  The command line overrides the
+environment, which overrides the file.  Sizes may end in K, M, G or T.
+`prefork check` shows the value of every setting, and where it came from.
+"""
+
+
+class CommandLine(ArgumentParser):
+    """An argparse whose help is made of the settings."""
+
+    def format_help(self) -> str:
+        """Return the text of --help, 80 columns wide at most."""
+        return format_help(self.prog)
+
+
+def parse_arguments(argv: Sequence[str], *, prog: str) -> dict[str, Any]:
+    """Return the options that were given, and no others, as they were given."""
+    # Abbreviations are refused: a script that says --work breaks with the next
+    # setting whose name begins like that.
+    parser = CommandLine(prog, usage=USAGE, allow_abbrev=False)
+    version = f"prefork {__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("-c", "--config", default=SUPPRESS)
+    for setting in SETTINGS.values():
+        _add_argument(parser, setting)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.error(_explain(unknown[0]))
+    return vars(options)
+
+
+def _add_argument(parser: ArgumentParser, setting: Setting) -> None:
+    name, flags, kind = setting.name, setting.flags, setting.kind
+    if not flags:
+        parser.add_argument(name, nargs="?", default=SUPPRESS)
+    elif kind.is_switch:
+        action = BooleanOptionalAction
+        parser.add_argument(*flags, dest=name, action=action, default=SUPPRESS)
+    else:
+        verb = "append" if kind.is_repeatable else "store"
+        parser.add_argument(*flags, dest=name, action=verb, default=SUPPRESS)
+
+
+def _explain(unknown: str) -> str:
+    from difflib import get_close_matches  # 3 ms, which only a mistake shall cost
+
+    if not unknown.startswith("-"):
+        return f"one application only, so what is {unknown!r}?"
+    flags = [flag for setting in SETTINGS.values() for flag in setting.flags]
+    near = get_close_matches(unknown, flags, n=1)
+    return f"no such option: {unknown}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def read_options(options: dict[str, Any]) -> Iterator[Given]:
+    """Read what `parse_arguments` returned, --config excepted."""
+    for name, value in options.items():
+        flag = SETTINGS[name].flag
+        if value is False:
+            flag = flag.replace("--", "--no-")
+        yield Given(name=name, value=value, origin=flag, place=flag)
+
+
+def format_help(prog: str) -> str:
+    """Write what --help prints: a line for each setting, in groups."""
+    lines = [f"usage: {USAGE % {'prog': prog}}", ABOUT]
+    group = ""
+    for setting in SETTINGS.values():
+        if setting.group != group:
+            group = setting.group
+            lines += ["", group]
+        lines.append(_format_row(setting))
+    lines += ["", "General", *(ROW.format(*row) for row in GENERAL)]
+    return "\n".join([*lines, "", MORE])
+
+
+def _format_row(setting: Setting) -> str:
+    default = setting.shown_default
+    note = f" [{default}]" if default else ""
+    return ROW.format(synopsis(setting), setting.help + note)
+
+
+def synopsis(setting: Setting) -> str:
+    """Write how a setting is given: `-w, --workers N` or `--[no-]preload`."""
+    short = [flag for flag in setting.flags if len(flag) == 2]
+    long = setting.flag
+    if setting.kind.is_switch:
+        long = long.replace("--", "--[no-]")
+    value = setting.metavar if setting.flags else ""
+    return f"{', '.join([*short, long])} {value}".rstrip()
