@@ -1,4 +1,4 @@
-"""Where settings come from, which source wins, and what is said of mistakes."""
+"""Where settings come from, which wins, and what is said of mistakes."""
 
 import os
 from collections.abc import Callable

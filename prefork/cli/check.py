@@ -1,4 +1,4 @@
-"""prefork check: show the settings and their origins, import the application."""
+"""prefork check: show settings and their origins, import the application."""
 
 import json
 import os

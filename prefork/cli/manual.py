@@ -30,8 +30,8 @@ MORE = {  # what a line of help has no room for
     "preload": "Automatic is like --preload, unless the import leaves threads or "
     "connections behind, which a fork cannot take along: then each worker imports the "
     "application by itself, as with --no-preload.",
-    "canary_path": "The first new worker is asked for it; if that fails, the reload "
-    "is undone.",
+    "canary_path": "The first new worker is asked for it by GET; with a status of 500 "
+    "or more, or without an answer, the reload is undone.",
     "timeout": "Where an overdue worker is, in all its threads, goes to the log; then "
     "the worker is killed and replaced.",
     "graceful_timeout": "What takes longer is cut off, and counted in the log.",
@@ -111,8 +111,8 @@ def _format_groups(format_one: Callable[[Setting], Iterator[str]]) -> Iterator[s
 
 
 def _format_option(setting: Setting) -> Iterator[str]:
-    value = f" Ar {setting.metavar}" if setting.metavar else ""
-    yield f".It {_format_flags(setting)}{value}".replace("  ", " ")
+    value = f"Ar {setting.metavar}" if setting.metavar else ""
+    yield " ".join(filter(None, (".It", _format_flags(setting), value)))
     yield from _format_text(f"{_sentence(setting.help)} {MORE.get(setting.name, '')}")
     yield from _format_default(setting)
 

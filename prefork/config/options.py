@@ -1,4 +1,4 @@
-"""The command line: flags made of the settings, and --help, a line for each."""
+"""The command line: flags made of the settings, and a line of help each."""
 
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Iterator, Sequence

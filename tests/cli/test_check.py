@@ -1,4 +1,4 @@
-"""`prefork check`: what it shows, and what it says of a broken application."""
+"""`prefork check`: what it shows, and says of a broken application."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`prefork-wsgi` up to where it serves, and the reading of settings for a reload."""
+"""`prefork-wsgi` until it serves; reading its settings for a reload."""
 
 import os
 import subprocess
