@@ -1,0 +1,165 @@
+"""What one --bind means: its forms, and the one text it is known by.
+
+[PROTOCOL://]HOST:PORT  [PROTOCOL://][V6]:PORT  [PROTOCOL://]PORT
+[PROTOCOL+]unix:PATH    [PROTOCOL+]unix:@NAME   [PROTOCOL+]fd://NUMBER
+"""
+
+import os
+import re
+import socket
+from collections.abc import Set
+from dataclasses import dataclass
+from enum import Enum
+
+from prefork.errors import ConfigError
+
+DEFAULT_PROTOCOL = "http"
+EVERY_INTERFACE = "0.0.0.0"
+LONGEST_PATH = 107  # bytes: unix(7), sun_path holds 108 and one of them is a NUL
+
+# "unix" and "fd" look like protocols here; parse_bind asks for those two first.
+_PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9-]*)(?:://|\+(?=unix:|fd:))")
+_HOST_PORT = re.compile(r"(?:(\[[^]]*\]|[^:\[\]]*):)?([^:\[\]]*)")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+class Kind(Enum):
+    """What the system calls the place."""
+
+    TCP = "tcp"
+    UNIX = "unix"
+    ABSTRACT = "abstract"
+    FD = "fd"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A place to listen, and the protocol to speak there."""
+
+    kind: Kind
+    protocol: str = DEFAULT_PROTOCOL
+    host: str = ""  # TCP: a name or a literal, without brackets
+    port: int = 0  # TCP: 0 lets the kernel choose
+    path: str = ""  # UNIX: the file; ABSTRACT: the name, without its "@"
+    number: int = -1  # FD
+
+    @property
+    def place(self) -> str:
+        """Where, whatever is spoken there."""
+        match self.kind:
+            case Kind.TCP:
+                host = f"[{self.host}]" if ":" in self.host else self.host
+                return f"{host}:{self.port}"
+            case Kind.UNIX:
+                return f"unix:{self.path}"
+            case Kind.ABSTRACT:
+                return f"unix:@{self.path}"
+            case Kind.FD:
+                return f"fd://{self.number}"
+
+    @property
+    def text(self) -> str:
+        """The canonical form: `parse_bind(address.text)` gives the address back."""
+        if self.protocol == DEFAULT_PROTOCOL:
+            return self.place
+        return self.located(self.place)
+
+    def located(self, place: str) -> str:
+        """`place` with the protocol in front, as a client would write it."""
+        separator = "+" if place.startswith(("unix:", "fd:")) else "://"
+        return f"{self.protocol}{separator}{place}"
+
+
+def same(old: Address, new: Address) -> bool:
+    """May the listener of `old` serve `new`?  Whoever accepts picks the protocol."""
+    return old.place == new.place
+
+
+def parse_bind(
+    text: str, *, protocols: Set[str] = frozenset({DEFAULT_PROTOCOL})
+) -> Address:
+    """The address that `text` means; ConfigError says what is wrong with it."""
+    protocol, place = _split_protocol(text)
+    if protocol not in protocols:
+        raise _wrong(
+            text, f"unknown protocol {protocol!r}{_nearest(protocol, protocols)}"
+        )
+    if "\0" in place:
+        raise _wrong(text, "it contains a NUL")
+    if place.startswith("unix:"):
+        return _parse_unix(text, protocol, place.removeprefix("unix:"))
+    if place.startswith("fd:"):
+        return _parse_fd(text, protocol, place.removeprefix("fd://"))
+    return _parse_tcp(text, protocol, place)
+
+
+def _split_protocol(text: str) -> tuple[str, str]:
+    if text.startswith(("unix:", "fd:")):
+        return DEFAULT_PROTOCOL, text
+    if found := _PROTOCOL.match(text):
+        return found[1].lower(), text[found.end() :]
+    return DEFAULT_PROTOCOL, text
+
+
+def _parse_unix(text: str, protocol: str, path: str) -> Address:
+    path = path.removeprefix("//")  # unix:///run/app.sock is unix:/run/app.sock
+    kind = Kind.ABSTRACT if path.startswith("@") else Kind.UNIX
+    path = path.removeprefix("@") if kind is Kind.ABSTRACT else path
+    if not path:
+        raise _wrong(text, "the path is missing (write unix:/run/app.sock)")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise _wrong(text, f"the path is longer than {LONGEST_PATH} bytes")
+    return Address(kind, protocol, path=path)
+
+
+def _parse_fd(text: str, protocol: str, number: str) -> Address:
+    if not (number.isascii() and number.isdigit()):
+        raise _wrong(text, "not a file descriptor (write fd://3)")
+    return Address(Kind.FD, protocol, number=int(number))
+
+
+def _parse_tcp(text: str, protocol: str, place: str) -> Address:
+    found = _HOST_PORT.fullmatch(place)
+    if not found:
+        raise _wrong(text, "write HOST:PORT, an IPv6 address in brackets: [::1]:8000")
+    host, port = found.groups()
+    if not port and host is None:
+        raise _wrong(text, "it is empty (write HOST:PORT, unix:PATH or fd://NUMBER)")
+    if not (port.isascii() and port.isdigit()):
+        raise _wrong(text, f"{port!r} is not a port (write HOST:PORT)")
+    if len(port) > 5 or int(port) > 65535:
+        raise _wrong(text, f"port {port} is beyond 65535")
+    return Address(Kind.TCP, protocol, host=_parse_host(text, host), port=int(port))
+
+
+def _parse_host(text: str, host: str | None) -> str:
+    if not host:
+        return EVERY_INTERFACE
+    if host.startswith("["):
+        return _parse_v6(text, host[1:-1])
+    if not _HOST_NAME.fullmatch(host):
+        raise _wrong(text, f"{host!r} is not a host name")
+    return host.lower()
+
+
+def _parse_v6(text: str, host: str) -> str:
+    literal, percent, zone = host.partition("%")  # RFC 4007, section 11
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, literal)
+    except OSError:
+        raise _wrong(text, f"{literal!r} is not an IPv6 address") from None
+    return socket.inet_ntop(socket.AF_INET6, packed) + percent + zone
+
+
+def _wrong(text: str, reason: str) -> ConfigError:
+    return ConfigError(f"cannot bind {text!r}: {reason}")
+
+
+def _nearest(protocol: str, protocols: Set[str]) -> str:
+    # Imported here: difflib is only wanted by someone who is about to fail.
+    from difflib import get_close_matches
+
+    near = get_close_matches(protocol, protocols, n=1)
+    if near:
+        return f" (did you mean {near[0]!r}?)"
+    return f" (there is {', '.join(sorted(protocols))})"

@@ -1,0 +1,267 @@
+"""Listeners: sockets that are opened, closed to newcomers, and closed.
+
+    open_listener ─► accept … ─► close_door ─► accept the rest ─► close
+
+What one listens on is an Address (prefork.system.address).
+"""
+
+import array
+import errno
+import os
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+
+from prefork.errors import SystemRefusal
+from prefork.system.address import Address, Kind, parse_bind, same
+from prefork.system.socketfile import FileIdentity, bind_file, remove
+
+__all__ = [
+    "Address",
+    "Kind",
+    "Listener",
+    "close",
+    "close_door",
+    "open_listener",
+    "parse_bind",
+    "queue_depth",
+    "same",
+]
+
+Owner = tuple[int, int]  # user and group; -1 leaves one as it is
+
+ADVICE = {
+    (Kind.TCP, errno.EACCES): "run as root, or use socket activation",
+    (Kind.UNIX, errno.EACCES): "make its directory writable for this user",
+    (Kind.UNIX, errno.EPERM): "only root gives a socket to another owner",
+    (Kind.UNIX, errno.ENOENT): "make its directory first",
+    (Kind.TCP, errno.EADDRNOTAVAIL): "no interface of this machine has this address",
+    (Kind.TCP, errno.EADDRINUSE): "another server listens there",
+    (Kind.UNIX, errno.EADDRINUSE): "another server listens there",
+    (Kind.ABSTRACT, errno.EADDRINUSE): "another server listens there",
+}
+
+
+class Listener:
+    """A listening socket: non-blocking, closed by exec, ours or inherited.
+
+    Inherited means passed to us by number (fd://N): somebody else listens on it
+    too, or will, so it is neither listen()ed nor closed to newcomers nor unlinked.
+    """
+
+    __slots__ = ("address", "identity", "is_inherited", "socket")
+
+    def __init__(
+        self,
+        address: Address,
+        sock: socket.socket,
+        *,
+        is_inherited: bool = False,
+        identity: FileIdentity | None = None,
+    ) -> None:
+        self.address = address
+        self.socket = sock
+        self.is_inherited = is_inherited
+        self.identity = identity  # of the socket file that we made; None: none
+
+    @property
+    def name(self) -> str:
+        """Where it really listens: port 0 has become a number."""
+        actual = self.socket.getsockname()
+        match self.socket.family:
+            case socket.AF_INET:
+                return f"{actual[0]}:{actual[1]}"
+            case socket.AF_INET6:
+                return f"[{actual[0]}]:{actual[1]}"
+            case socket.AF_UNIX if isinstance(actual, bytes):
+                return "unix:@" + os.fsdecode(actual[1:])
+            case socket.AF_UNIX:
+                return f"unix:{actual}"
+            case _:
+                return self.address.place
+
+    @property
+    def url(self) -> str:
+        """The same for a client, protocol first: http://127.0.0.1:8000."""
+        return self.address.located(self.name)
+
+    def __repr__(self) -> str:
+        return f"<Listener {self.address.text}>"
+
+
+def open_listener(
+    address: Address,
+    *,
+    backlog: int = 2048,
+    socket_mode: int = 0o660,
+    socket_owner: Owner | None = None,
+    tries: int = 5,
+    pause: float = 0.5,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Listener:
+    """Listen on `address`, or raise SystemRefusal.
+
+    While the address is in use, try again after `pause` seconds, `tries` times in
+    all: a server that is being restarted may not have left yet.
+    """
+    if address.kind is Kind.FD:
+        return _adopt(address)
+    for left in reversed(range(tries)):
+        try:
+            return _open(address, backlog, socket_mode, socket_owner)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not left:
+                raise _refusal(address, error) from error
+        sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _open(address: Address, backlog: int, mode: int, owner: Owner | None) -> Listener:
+    family, target = _resolve(address)
+    listener = Listener(address, socket.socket(family, socket.SOCK_STREAM))
+    try:
+        listener.socket.setblocking(False)
+        if address.kind is Kind.TCP:
+            _bind_tcp(listener.socket, target)
+        elif address.kind is Kind.ABSTRACT:
+            listener.socket.bind(target)
+        else:
+            listener.identity = bind_file(listener.socket, address.path, mode=mode)
+            if owner is not None:
+                os.chown(address.path, *owner, follow_symlinks=False)
+        listener.socket.listen(backlog)
+    except BaseException:
+        close(listener)
+        raise
+    return listener
+
+
+# What bind() takes: a tuple of internet numbers, or the name of a unix socket.
+Target = tuple[object, ...] | str
+
+
+def _resolve(address: Address) -> tuple[socket.AddressFamily, Target]:
+    if address.kind is Kind.UNIX:
+        return socket.AF_UNIX, address.path
+    if address.kind is Kind.ABSTRACT:
+        return socket.AF_UNIX, f"\0{address.path}"
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except socket.gaierror as error:
+        reason = f"cannot resolve {address.host}: {error.strerror}"
+        raise SystemRefusal(f"{reason} (use an address of this machine)") from error
+    family, _, _, _, target = found[0]
+    return family, target
+
+
+def _bind_tcp(sock: socket.socket, target: Target) -> None:
+    # Connections of a former server, in TIME_WAIT, must not be in our way.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sock.family == socket.AF_INET6:
+        # [::]:80 and 0.0.0.0:80 are two binds, whatever the sysctl says.
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    _send_at_once(sock)
+    sock.bind(target)
+
+
+def _send_at_once(sock: socket.socket) -> None:
+    # Linux hands the option on to accepted sockets: a system call less for each.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _refusal(address: Address, error: OSError) -> SystemRefusal:
+    reason = (error.strerror or str(error)).lower()
+    advice = ADVICE.get((address.kind, error.errno or 0))
+    told = f" ({advice})" if advice else ""
+    return SystemRefusal(f"cannot bind {address.place}: {reason}{told}")
+
+
+def _adopt(address: Address) -> Listener:
+    """Take over a socket that whoever started us has opened."""
+    try:
+        sock = socket.socket(fileno=address.number)
+    except OSError as error:
+        raise _unfit(address, (error.strerror or str(error)).lower()) from error
+    if sock.type != socket.SOCK_STREAM:
+        reason = "not a stream socket"
+    elif not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        reason = "nobody has called listen() on it"
+    else:
+        sock.setblocking(False)
+        sock.set_inheritable(False)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            _send_at_once(sock)
+        return Listener(address, sock, is_inherited=True)
+    sock.detach()  # not ours to close
+    raise _unfit(address, reason)
+
+
+def _unfit(address: Address, reason: str) -> SystemRefusal:
+    advice = "pass an open, listening stream socket by this number"
+    return SystemRefusal(f"cannot listen on {address.place}: {reason} ({advice})")
+
+
+def close_door(listener: Listener) -> None:
+    """Let no newcomer in; whoever is queued can still be accepted.
+
+    It closes the door for every process that shares the socket.  A newcomer on TCP
+    waits: its SYN is lost, and sent again a second later, to whoever listens by
+    then, or to a refusal.  On a unix socket it is refused at once, and the socket
+    polls readable from now on: accept until there is nobody, then stop watching.
+    """
+    if listener.is_inherited:
+        return
+    if listener.socket.family == socket.AF_UNIX:
+        remove(listener.address.path, listener.identity)
+        listener.socket.shutdown(socket.SHUT_RD)
+        return
+    try:
+        _drop_newcomers(listener.socket)
+    except OSError:
+        # A sandbox may forbid filters.  With a queue of none the kernel drops most
+        # newcomers, and also those whose handshake is half done.
+        listener.socket.listen(0)
+
+
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h; the socket module has no name for it
+
+# A classic BPF program (socket(7)); the packet begins with its TCP header.  Lost is
+# a SYN without ACK, a first word; the ACK that ends a handshake goes through, as do
+# the bytes of those who are queued.  (code, jump if true, if false, operand)
+FIRST_WORDS_ARE_LOST = (
+    (0x30, 0, 0, 13),  # load the byte of flags (RFC 9293, section 3.1)
+    (0x54, 0, 0, 0x12),  # keep ACK and SYN
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # then drop
+    (0x06, 0, 0, 0xFFFFFFFF),  # else let all of it through
+)
+
+
+def _drop_newcomers(sock: socket.socket) -> None:
+    code = b"".join(struct.pack("=HBBI", *line) for line in FIRST_WORDS_ARE_LOST)
+    memory = array.array("B", code)  # an array knows its address, as bytes do not
+    program = struct.pack("@HP", len(FIRST_WORDS_ARE_LOST), memory.buffer_info()[0])
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+def close(listener: Listener) -> None:
+    """Close it, and remove its file if that still is ours.
+
+    A child that shares the socket must not: it closes `listener.socket`.
+    """
+    if not listener.is_inherited:
+        remove(listener.address.path, listener.identity)
+    listener.socket.close()
+
+
+def queue_depth(listener: Listener) -> int | None:
+    """How many connections wait to be accepted; None where TCP is not spoken."""
+    if listener.socket.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    # linux/tcp.h: of a listener, tcpi_unacked (byte 24) is the length of the queue.
+    information = listener.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    return int.from_bytes(information[24:28], sys.byteorder)
