@@ -222,8 +222,8 @@ def close_door(listener: Listener) -> None:
     try:
         _drop_newcomers(listener.socket)
     except OSError:
-        # A sandbox may forbid filters.  With a queue of none the kernel drops most
-        # newcomers, and also those whose handshake is half done.
+        # A sandbox may forbid filters.  A queue of none lets one more in, and loses
+        # handshakes that are half done while anyone is queued: second best.
         listener.socket.listen(0)
 
 
