@@ -1,11 +1,11 @@
 """Everything prefork raises on purpose.
 
-    PreforkError
-     ├─ ConfigError     a setting is wrong: which one, where, what was meant   exit 78
-     ├─ SystemRefusal   the system said no: bind, privileges, pid file          exit 1
-     ├─ ApplicationError  the application cannot be loaded                      exit 70
-     ├─ ProtocolError   the peer broke the protocol: a status for the answer
-     └─ ClientGone      the peer left, or was too slow, in the middle of a body
+PreforkError
+ ├─ ConfigError     a setting is wrong: which one, where, what was meant   exit 78
+ ├─ SystemRefusal   the system said no: bind, privileges, pid file          exit 1
+ ├─ ApplicationError  the application cannot be loaded                      exit 70
+ ├─ ProtocolError   the peer broke the protocol: a status for the answer
+ └─ ClientGone      the peer left, or was too slow, in the middle of a body
 """
 
 EXIT_OK = 0
@@ -59,4 +59,13 @@ class ProtocolError(PreforkError):
 
 
 class ClientGone(PreforkError, ConnectionError):
-    """The client left, or broke off, before its request body was complete."""
+    """The client left, or broke the protocol, in the middle of its request.
+
+    An OSError for the application, which may be reading the body: `status` is
+    what to answer if there is still someone to hear it.
+    """
+
+    def __init__(self, reason: str, *, status: int = 400) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status

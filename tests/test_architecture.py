@@ -21,13 +21,23 @@ LAYERS = [  # a layer may import itself and every layer below it
 ]
 PURE = (
     "protocols/",
-    "settings.py",
+    "settings/",
     "errors.py",
     "master/states.py",
     "master/roster.py",
     "worker/limits.py",
 )
-IMPURE = set("logging os select selectors signal socket subprocess threading time".split())
+IMPURE = {
+    "logging",
+    "os",
+    "select",
+    "selectors",
+    "signal",
+    "socket",
+    "subprocess",
+    "threading",
+    "time",
+}
 KNOW_SETTINGS = {"cli", "config", "master", "template", "worker", "settings"}
 SCREEN = 50  # lines
 LONGEST_FILE = 400  # lines
@@ -56,9 +66,10 @@ def level(part: str) -> int:
 def imported_parts(module: str) -> Iterator[str]:
     """Which parts of our own package a module imports from."""
     for node in ast.walk(tree(module)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prefork"):
-            path = [*node.module.split("."), node.names[0].name]
-            yield path[1]
+        if isinstance(node, ast.ImportFrom):
+            path = [*(node.module or "").split("."), node.names[0].name]
+            if path[0] == "prefork":
+                yield path[1]
         elif isinstance(node, ast.Import):
             names = (alias.name.split(".") for alias in node.names)
             yield from (name[1] for name in names if name[0] == "prefork" and name[1:])

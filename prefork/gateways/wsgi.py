@@ -63,7 +63,7 @@ class Wsgi:
 
     def __call__(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Answer one request; raises ClientGone when there is no one to answer."""
-        environ: dict[str, Any] = request.variables  # type: ignore[assignment]
+        environ: dict[str, Any] = request.variables
         environ.update(self._server_keys)
         environ["wsgi.input"] = body
         environ["wsgi.url_scheme"] = "https" if "HTTPS" in environ else "http"
@@ -148,7 +148,11 @@ class Exchange:
 
     def relay(self, chunks: Iterable[bytes]) -> None:
         """Send what the application returned, chunk by chunk as it comes."""
-        if isinstance(chunks, list | tuple) and len(chunks) == 1 and not self._reply.started:
+        if (
+            isinstance(chunks, list | tuple)
+            and len(chunks) == 1
+            and not self._reply.started
+        ):
             self._start(chunks[0], complete=True)
             return
         for chunk in chunks:
@@ -180,4 +184,3 @@ class Exchange:
     def _check_started(self) -> None:
         if not self._status:
             raise AssertionError("the application answered before start_response")
-

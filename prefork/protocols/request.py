@@ -67,6 +67,7 @@ class Answer(Protocol):
 
     keep_alive: bool  # may the connection carry another request afterwards?
     problem: str  # what the application did wrong, for the log; "" if nothing
+    sent: int  # bytes of the body so far, without framing
 
     def start(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
@@ -75,6 +76,14 @@ class Answer(Protocol):
 
         Raises ValueError if the status or a header cannot be sent; nothing has
         been, then.
+        """
+
+    def start_file(
+        self, status: str, headers: Headers, size: int
+    ) -> tuple[bytes, int] | None:
+        """The head of an answer whose body is `size` bytes of a file, and how many
+        of them to send as they are: fewer if Content-Length says so, 0 for HEAD.
+        None: this protocol frames its bytes, so send the file in chunks.
         """
 
     def chunk(self, data: bytes) -> bytes:

@@ -40,7 +40,9 @@ class Channel:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def send(self, kind: str, *, descriptors: Sequence[int] = (), **fields: Any) -> bool:
+    def send(
+        self, kind: str, *, descriptors: Sequence[int] = (), **fields: Any
+    ) -> bool:
         """Send one message; False if the other side is gone, or does not read."""
         data = json.dumps({"kind": kind, **fields}).encode()
         ancillary = []

@@ -70,7 +70,7 @@ def _interpreter_flags() -> list[str]:
     return flags + (["-B"] if sys.dont_write_bytecode else [])
 
 
-def fork_orphan(announce: Callable[[int], None], *, patience: float) -> int | None:
+def fork_orphan(announce: Callable[[int], object], *, patience: float) -> int | None:
     """Fork a grandchild for our parent to adopt; None in the grandchild.
 
     Two forks, because only an orphan is handed to the subreaper.  The process
@@ -110,7 +110,7 @@ def _wait_for_exit(pid: int, patience: float) -> int:
 
 def reap() -> list[tuple[int, int]]:
     """Every child that has exited: (pid, status as os.waitstatus_to_exitcode)."""
-    exited = []
+    exited: list[tuple[int, int]] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

@@ -22,7 +22,9 @@ def prepare(*, chdir: str, pythonpath: Sequence[str], env: Sequence[str]) -> Non
     for directory in [*reversed(pythonpath), os.getcwd()]:
         if directory not in sys.path:
             sys.path.insert(0, os.path.abspath(directory))
-    os.environ.update(item.split("=", 1) for item in env)
+    for item in env:
+        name, _, value = item.partition("=")
+        os.environ[name] = value
 
 
 def load(app: str) -> Callable[..., Any]:
@@ -57,5 +59,8 @@ def _explain(app: str, error: BaseException) -> str:
     ]
     lines = [f"cannot load {app}\n"]
     if theirs:
-        lines += ["Traceback (most recent call last):\n", *traceback.format_list(theirs)]
+        lines += [
+            "Traceback (most recent call last):\n",
+            *traceback.format_list(theirs),
+        ]
     return "".join(lines + traceback.format_exception_only(error)).rstrip()

@@ -1,0 +1,137 @@
+"""Where a template process begins: what it inherits, what it becomes.
+
+Started by the master as `python -m prefork.cli.template`, with one end of their
+channel as descriptor 3.  Its children end here too, as workers.
+"""
+
+import atexit
+import os
+import signal
+import socket
+import sys
+
+from prefork.errors import EXIT_OK, ApplicationError
+from prefork.monitor.access import AccessLog, Sink
+from prefork.monitor.log import Log, is_journal
+from prefork.monitor.outlet import ErrorStream, Outlet
+from prefork.monitor.scoreboard import Scoreboard
+from prefork.monitor.syslog import SyslogSink
+from prefork.settings import Settings, from_json
+from prefork.system.channel import TEXT_LIMIT, Message, adopt
+from prefork.system.processes import die_with
+from prefork.template import loader
+from prefork.template.template import Newborn, Template
+from prefork.worker.birth import Birthright, live
+
+CHANNEL = 3
+STDERR = 2
+
+
+def main() -> int:
+    """Be a template; and in each child a worker, which never returns."""
+    channel = adopt(CHANNEL)
+    os.set_inheritable(CHANNEL, False)
+    message = channel.wait()
+    if message is None:
+        return EXIT_OK  # the master is gone already
+    estate = Estate(message)
+    newborn = Template(
+        estate.settings,
+        generation=estate.generation,
+        preload=message.fields["preload"],
+        master=estate.master,
+        channel=channel,
+        own_descriptors={CHANNEL, *range(3), *message.descriptors},
+        on_message={"reopen": estate.reopen_logs},
+    ).run()
+    if newborn is not None:
+        os._exit(_be_worker(newborn, estate))
+    return EXIT_OK
+
+
+class Estate:
+    """What a template is given by the master, and leaves to its workers."""
+
+    def __init__(self, message: Message) -> None:
+        fields = message.fields
+        descriptors = iter(message.descriptors)
+        self.settings: Settings = from_json(fields["settings"])
+        self.generation: int = fields["generation"]
+        self.master: int = fields["master"]
+        self.scoreboard = Scoreboard(next(descriptors))
+        self.bell = next(descriptors)
+        self._access = next(descriptors) if fields["has_access_file"] else None
+        self.listeners = [
+            (protocol, socket.socket(fileno=fd))
+            for protocol, fd in zip(fields["protocols"], descriptors, strict=True)
+        ]
+        # Before privileges are dropped: another user's pipe cannot be reopened.
+        self._stderr = Outlet(STDERR)
+        self.log = Log(
+            self._stderr,
+            level=self.settings.log_level,
+            format=self.settings.log_format,
+            journal=is_journal(STDERR, os.environ),
+        )
+        self._access_sink = self._open_access_sink()
+        sys.stderr = ErrorStream(self._stderr)
+        sys.stdout = ErrorStream(Outlet(1))
+
+    def _open_access_sink(self) -> Sink | None:
+        if self._access is not None:
+            return Outlet(self._access)
+        return SyslogSink() if self.settings.access_logfile == "syslog" else None
+
+    def open_access_log(self) -> AccessLog | None:
+        if self._access_sink is None:
+            return None
+        settings = self.settings
+        return AccessLog(
+            self._access_sink,
+            format=settings.access_logformat,
+            kind=settings.log_format,
+        )
+
+    def reopen_logs(self, message: Message) -> None:
+        """Go on in the files that the master has opened: we may not be allowed to."""
+        outlets = {"error": self._stderr, "access": self._access_sink}
+        for name, fd in zip(message.fields["names"], message.descriptors, strict=True):
+            outlet = outlets[name]
+            if isinstance(outlet, Outlet):
+                outlet.reopen(fd)
+            os.close(fd)
+
+
+def _be_worker(newborn: Newborn, estate: Estate) -> int:
+    """Live as a worker; returns the exit status."""
+    channel = newborn.channel
+    try:
+        application = newborn.application or loader.load(estate.settings.app)
+    except ApplicationError as error:
+        channel.send("failed", text=str(error)[-TEXT_LIMIT:], status=error.exit_status)
+        return error.exit_status
+    if not die_with(estate.master, signal.SIGTERM):
+        return EXIT_OK
+    live(
+        Birthright(
+            settings=estate.settings,
+            slot=newborn.slot,
+            generation=estate.generation,
+            channel=channel,
+            scoreboard=estate.scoreboard,
+            listeners=estate.listeners,
+            bell=estate.bell,
+            log=estate.log.with_fields(worker=newborn.slot, pid=os.getpid()),
+            access_log=estate.open_access_log(),
+            reopen_logs=estate.reopen_logs,
+        ),
+        application,
+    )
+    # Not sys.exit(): to tear the interpreter down touches every shared page, and
+    # waits for threads.  But what the application registered has to run.
+    atexit._run_exitfuncs()
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

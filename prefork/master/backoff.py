@@ -1,0 +1,35 @@
+"""How long to wait before another try, when the last ones have failed."""
+
+from collections.abc import Callable
+
+FIRST = 0.1  # seconds
+LONGEST = 30.0
+
+
+class BackOff:
+    """Doubles its delay with each failure, jittered; is reset once one is proven.
+
+    `chance()` in [0, 1) spreads the tries of many masters on many machines.
+    """
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        self._chance = chance
+        self.failures = 0
+        self.last_failure = 0.0
+        self.not_before = 0.0
+
+    def failed(self, now: float) -> float:
+        """Count a failure; returns the delay in seconds."""
+        longest = min(LONGEST, FIRST * (1 << min(self.failures, 16)))
+        delay = longest * (0.5 + self._chance() / 2)
+        self.failures += 1
+        self.last_failure = now
+        self.not_before = now + delay
+        return delay
+
+    def reset(self) -> None:
+        self.failures = 0
+        self.not_before = 0.0
+
+    def may_try(self, now: float) -> bool:
+        return now >= self.not_before

@@ -1,0 +1,220 @@
+"""The crew: the processes behind the roster, and what is said to them.
+
+Here are the system calls that the roster decides on.  A signal is sent only to
+a child that has not been reaped, so its pid cannot have been given to another
+process; and the crew forgets a worker in the moment it is reaped.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from prefork.master.generation import Generation
+from prefork.master.obituary import SECOND, Obituary
+from prefork.master.reactor import Reactor
+from prefork.master.roster import Member, Roster
+from prefork.master.states import Action, Event, State
+from prefork.monitor.log import Log
+from prefork.monitor.scoreboard import Scoreboard
+from prefork.system.channel import Channel, Message, pair
+from prefork.system.processes import describe_exit
+
+
+class Crew:
+    """All workers.  `on_ready`, `on_failure` and `on_exit` tell the master."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        scoreboard: Scoreboard,
+        reactor: Reactor,
+        log: Log,
+        *,
+        on_ready: Callable[[Member], None],
+        on_failure: Callable[[Member, str], None],
+        on_exit: Callable[[Obituary], None],
+    ) -> None:
+        self.roster = roster
+        self._scoreboard = scoreboard
+        self._reactor = reactor
+        self.log = log
+        self._on_ready = on_ready
+        self._on_failure = on_failure
+        self._on_exit = on_exit
+        self._channels: dict[int, Channel] = {}
+        self.drain = False  # workers who retire now empty the accept queue first
+
+    # Being born
+
+    def order(self, generation: Generation, now: float) -> bool:
+        """Have a worker forked; False if there is no slot, or no one to fork it."""
+        settings = generation.settings
+        member = self.roster.order(
+            generation.number,
+            now,
+            boot_timeout=settings.boot_timeout,
+            graceful_timeout=settings.graceful_timeout,
+        )
+        if member is None:
+            return False
+        self._scoreboard.admit(
+            member.slot, generation=generation.number, now=int(now * SECOND)
+        )
+        ours, theirs = pair()
+        self._channels[member.slot] = ours
+        self._reactor.watch(ours.fileno(), lambda: self._hear(member))
+        was_heard = generation.order(member.slot, theirs)
+        theirs.close()
+        return was_heard  # if not, the channel is at its end: see _lose()
+
+    def _hear(self, member: Member) -> None:
+        channel = self._channels[member.slot]
+        for message in channel.receive():
+            self._obey(member, message)
+        if channel.is_closed:
+            self._lose(member)
+
+    def hear_all(self) -> None:
+        """Hear what everyone has said so far."""
+        for member in list(self.roster.members.values()):
+            if member.slot in self._channels:
+                self._hear(member)
+
+    def _obey(self, member: Member, message: Message) -> None:
+        match message.kind:
+            case "forked":
+                self._meet(member, message.fields["pid"])
+            case "registered":
+                self._meet(member, message.sender)
+                self._apply(member, Event.REGISTERED)
+            case "ready":
+                self._apply(member, Event.READY)
+            case "leaving":
+                self._apply(member, Event.LEAVING)
+            case "replace":
+                member.wants_replacement = True
+                reason = message.fields["reason"]
+                self.log.info("replacing worker", **self.name(member), reason=reason)
+            case "failed":
+                self._on_failure(member, message.fields["text"])
+
+    def _meet(self, member: Member, pid: int) -> None:
+        member.pid = pid
+        self._scoreboard.write_pid(member.slot, pid)
+
+    def _lose(self, member: Member) -> None:
+        """The channel is at its end.  A process is reaped; if none was born, or
+        the template died with the order, there is nothing to reap."""
+        self._close_channel(member)
+        if not member.pid:
+            self._bury(member, "was never forked")
+
+    def _close_channel(self, member: Member) -> None:
+        if channel := self._channels.pop(member.slot, None):
+            self._reactor.unwatch(channel.fileno())
+            channel.close()
+
+    # Leaving
+
+    def retire(self, member: Member) -> None:
+        self._apply(member, Event.RETIRE)
+
+    def send(self, member: Member, kind: str, **content: object) -> None:
+        if channel := self._channels.get(member.slot):
+            channel.send(kind, **content)  # type: ignore[arg-type]
+
+    def members(self) -> list[Member]:
+        return list(self.roster.members.values())
+
+    def kill(self, member: Member, because: str) -> None:
+        """Skip the good manners."""
+        member.killed_because = member.killed_because or because
+        member.deadline = 0.0
+        member.state = State.ABORTED
+        self._apply(member, Event.OVERDUE)
+
+    def check_deadlines(self, now: float) -> None:
+        """End what has taken too long: booting, retiring, and each request."""
+        for member in self.roster.overdue(now):
+            member.killed_because = member.killed_because or _overdue_reason(member)
+            self._apply(member, Event.OVERDUE)
+        for member in self.roster.in_states(State.SERVING, State.RETIRING):
+            self._check_request(member, int(now * SECOND))
+
+    def _check_request(self, member: Member, now: int) -> None:
+        tenant = self._scoreboard.read(member.slot)
+        if not (tenant.is_busy and 0 < tenant.deadline <= now):
+            return
+        # The worker may have finished since.  It looks for this verdict before
+        # it takes another request, so the signal cannot hit a wrong one.
+        if self._scoreboard.condemn(member.slot, tenant.serial):
+            seconds = (tenant.deadline - tenant.started) / SECOND
+            member.killed_because = f"request over its {seconds:g} s deadline"
+            self._apply(member, Event.OVERDUE)
+
+    def exited(self, pid: int, code: int) -> bool:
+        """One of our children was reaped; False if it was no worker."""
+        member = self.roster.by_pid(pid)
+        if member is None:
+            self.hear_all()  # "forked" was sent before it could exit
+            member = self.roster.by_pid(pid)
+        if member is None:
+            return False
+        if channel := self._channels.get(member.slot):
+            for message in channel.receive():  # its last words
+                self._obey(member, message)
+        self._close_channel(member)
+        self._bury(member, describe_exit(code))
+        return True
+
+    def _bury(self, member: Member, cause: str) -> None:
+        obituary = Obituary(
+            member,
+            self._scoreboard.read(member.slot),
+            member.state,
+            cause,
+            time.monotonic(),
+        )
+        self._apply(member, Event.EXITED)
+        self._on_exit(obituary)
+
+    def _apply(self, member: Member, event: Event) -> None:
+        match self.roster.apply(member, event, time.monotonic()):
+            case Action.ANNOUNCE:
+                self._on_ready(member)
+            case Action.TELL:
+                self.send(member, "retire", drain=self.drain)
+            case Action.ABORT:
+                self.log.error(
+                    "aborting worker",
+                    **self.name(member),
+                    reason=member.killed_because,
+                    request=self._scoreboard.read(member.slot).request,
+                )
+                self._signal(member, signal.SIGABRT)
+            case Action.KILL:
+                self._signal(member, signal.SIGKILL)
+
+    def _signal(self, member: Member, number: int) -> None:
+        if member.pid:
+            os.kill(member.pid, number)
+        else:  # not forked yet, or by a template that hangs: it finds no master
+            self._close_channel(member)
+            self._bury(member, "was not registered in time")
+
+    @staticmethod
+    def name(member: Member) -> dict[str, object]:
+        return {
+            "worker": member.slot,
+            "pid": member.pid,
+            "generation": member.generation,
+        }
+
+
+def _overdue_reason(member: Member) -> str:
+    return {
+        State.ORDERED: "did not register in time",
+        State.BOOTING: "over its boot timeout",
+        State.RETIRING: "over its graceful timeout",
+    }.get(member.state, "did not die of SIGABRT")

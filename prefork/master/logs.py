@@ -1,0 +1,127 @@
+"""The log files of the server: opened by the master, for everyone, and again.
+
+The master opens them because workers may not be allowed to.  The numbers of the
+descriptors never change; what they lead to does (dup2), here and in every
+process that is sent the new descriptors.
+"""
+
+import os
+import time
+
+from prefork.errors import SystemRefusal
+from prefork.master.obituary import Obituary
+from prefork.monitor.access import AccessLog, Entry, Sink
+from prefork.monitor.log import Log, is_journal
+from prefork.monitor.outlet import Outlet, open_file
+from prefork.monitor.syslog import SyslogSink
+from prefork.settings import Settings
+
+STDOUT, STDERR = 1, 2
+
+
+class Logs:
+    """The error log is stderr, redirected or not; so tracebacks go there too."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._error_file = settings.error_logfile
+        if self._error_file != "-":
+            redirect(self._error_file)
+        self._stderr = Outlet(STDERR)
+        self.log = self.make_log(settings)
+        self._access_files: dict[str, int] = {}  # path → our descriptor
+        self._sinks: dict[str, Sink] = {}
+
+    def make_log(self, settings: Settings) -> Log:
+        return Log(
+            self._stderr,
+            level=settings.log_level,
+            format=settings.log_format,
+            journal=is_journal(STDERR, os.environ),
+        )
+
+    def access_descriptor(self, settings: Settings) -> int | None:
+        """Where a generation's access log goes; None: nowhere, or to syslog."""
+        path = settings.access_logfile
+        if path in ("", "syslog"):
+            return None
+        if path == "-":
+            return STDOUT
+        if path not in self._access_files:
+            self._access_files[path] = _open(path)
+        return self._access_files[path]
+
+    def reopen(self) -> dict[str, int]:
+        """Open the files again, as after a rotation; name → new descriptor.
+
+        The caller sends these to all processes, and closes them.
+        """
+        fresh = {}
+        if self._error_file != "-":
+            fresh["error"] = _open(self._error_file)
+            self._stderr.reopen(fresh["error"])
+        for path, fd in self._access_files.items():
+            fresh[path] = _open(path)
+            os.dup2(fresh[path], fd, inheritable=False)
+        return fresh
+
+    def pick(
+        self, fresh: dict[str, int], settings: Settings
+    ) -> tuple[list[str], list[int]]:
+        """Those of the reopened files that a generation writes to, by its names."""
+        picked = {"error": fresh.get("error")}
+        picked["access"] = fresh.get(settings.access_logfile)
+        found = {name: fd for name, fd in picked.items() if fd is not None}
+        return list(found), list(found.values())
+
+    def write_cut_request(self, settings: Settings, obituary: Obituary) -> None:
+        """The access line of the request that a worker took with it.
+
+        504 for one that was over its deadline, else 502; the client has seen its
+        connection close.
+        """
+        sink = self._access_sink(settings)
+        if sink is None or not obituary.tenant.is_busy:
+            return
+        peer, method, target = (obituary.tenant.request + "  ").split(" ", 2)
+        format, kind = settings.access_logformat, settings.log_format
+        AccessLog(sink, format=format, kind=kind).write(
+            Entry(
+                variables={
+                    "REMOTE_ADDR": peer,
+                    "REQUEST_METHOD": method,
+                    "REQUEST_URI": target.rstrip(" "),
+                    "SERVER_PROTOCOL": "HTTP/1.1",
+                },
+                status=504 if "deadline" in obituary.cause else 502,
+                headers=[],
+                sent=0,
+                seconds=obituary.request_seconds,
+                started=time.time() - obituary.request_seconds,
+                pid=obituary.member.pid,
+                note=obituary.cause,
+            )
+        )
+
+    def _access_sink(self, settings: Settings) -> Sink | None:
+        name = settings.access_logfile
+        if name and name not in self._sinks:
+            fd = self.access_descriptor(settings)
+            self._sinks[name] = SyslogSink() if fd is None else Outlet(fd)
+        return self._sinks.get(name)
+
+
+def redirect(path: str) -> None:
+    """Let stderr go to a file."""
+    fd = _open(path)
+    os.dup2(fd, STDERR)
+    os.close(fd)
+
+
+def _open(path: str) -> int:
+    try:
+        return open_file(path)
+    except OSError as error:
+        raise SystemRefusal(
+            f"cannot open log file {path}: {error.strerror} "
+            "(make its directory, writable for this user)"
+        ) from error

@@ -1,0 +1,69 @@
+"""Obituary: how a worker ended, and whether it was to."""
+
+from dataclasses import dataclass
+
+from prefork.master.roster import Member
+from prefork.master.states import State
+from prefork.monitor.log import Log
+from prefork.monitor.scoreboard import Tenant
+
+SECOND = 10**9  # nanoseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Obituary:
+    """The end of one worker; `state` is the one it died in."""
+
+    member: Member
+    tenant: Tenant  # its last words in the scoreboard
+    state: State
+    exit: str  # "exit code 3", "SIGKILL"; or why there was no process
+    now: float  # monotonic seconds
+
+    @property
+    def is_blamed(self) -> bool:
+        """Did it die before its time?  Not if it had retired, or was not needed."""
+        if self.state is State.RETIRING:
+            return self.exit != "exit code 0"
+        if self.state is State.KILLED:
+            return bool(self.member.killed_because)
+        return True
+
+    @property
+    def is_proven(self) -> bool:
+        requests = self.tenant.requests
+        return self.member.is_proven(requests=requests, now=self.now)
+
+    @property
+    def cause(self) -> str:
+        """`killed by prefork: …` for what we did; else what the kernel says."""
+        if self.member.killed_because:
+            return f"killed by prefork: {self.member.killed_because}"
+        return self.exit if "SIG" not in self.exit else f"{self.exit} from outside"
+
+    @property
+    def unanswered(self) -> int:
+        """Requests that it took with it."""
+        return int(self.tenant.is_busy) + self.tenant.draining
+
+    @property
+    def request_seconds(self) -> float:
+        """How long the request had run that it was serving."""
+        return max(0.0, self.now - self.tenant.started / SECOND)
+
+    def log(self, log: Log) -> None:
+        """One line: who, how, after how long and how much, and during what."""
+        fields: dict[str, object] = {
+            "worker": self.member.slot,
+            "pid": self.member.pid,
+            "generation": self.member.generation,
+            "uptime": round(self.now - self.member.ordered_at, 1),
+            "requests": self.tenant.requests,
+        }
+        if not self.is_blamed:
+            log.info("retired worker", **fields)
+            return
+        if self.tenant.is_busy:
+            fields["request"] = self.tenant.request
+            fields["request_seconds"] = round(self.request_seconds, 3)
+        log.error("lost worker", cause=self.cause, **fields)

@@ -1,0 +1,147 @@
+"""A reload is a transaction: CHECK → BOOT → CANARY → ROLL → COMMIT.
+
+    CHECK   the new configuration is read in a child
+    BOOT    new listeners are opened; a new template imports the application
+    CANARY  one new worker becomes ready, and answers one request
+    ROLL    a new worker becomes ready, then an old one retires; and again
+    COMMIT  all workers are new: the old template leaves
+
+ROLLBACK is possible from each of them; until COMMIT the old template is alive,
+so the old generation is whole again as fast as it can fork.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+from prefork.errors import EXIT_APPLICATION, PreforkError
+from prefork.master.canary import Canary
+from prefork.master.check import Check
+from prefork.master.generation import Generation, Stage
+from prefork.master.reactor import Reactor
+from prefork.master.roster import Member
+from prefork.monitor.log import Log
+from prefork.settings import Settings
+
+CRASHES_TOLERATED = 2  # of new workers that were ready, while rolling
+
+
+class Phase(Enum):
+    CHECK = "check"
+    BOOT = "boot"
+    CANARY = "canary"
+    ROLL = "roll"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+
+
+class Reload:
+    """One reload; the master looks at `phase` and `candidate`, and tells it news.
+
+    `prepare(settings)` makes the candidate: opens what is new of its listeners.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        reactor: Reactor,
+        log: Log,
+        prepare: Callable[[Settings], Generation],
+        send_canary: Callable[[Member, Canary], None],
+    ) -> None:
+        self._reactor = reactor
+        self._log = log
+        self._prepare = prepare
+        self._send_canary = send_canary
+        self.phase = Phase.CHECK
+        self.candidate: Generation | None = None
+        self.reason = ""
+        self.exit_status = 0  # what a failed reload would be as a start
+        self._crashes = 0
+        self._began = time.monotonic()
+        self._canary: Canary | None = None
+        self.check: Check | None = Check(arguments, reactor, self._checked)
+        log.info("reloading", phase=self.phase.value)
+
+    @property
+    def is_over(self) -> bool:
+        return self.phase in (Phase.COMMIT, Phase.ROLLBACK)
+
+    def _checked(self, settings: Settings | None, complaint: str, status: int) -> None:
+        self.check = None
+        if self.is_over:
+            return
+        if settings is None:
+            self.roll_back(complaint, status)
+            return
+        try:
+            self.candidate = self._prepare(settings)
+        except PreforkError as error:
+            self.roll_back(str(error), error.exit_status)
+        else:
+            self._enter(Phase.BOOT, generation=self.candidate.number)
+
+    def check_deadlines(self, now: float) -> None:
+        if self.check is not None and now >= self.check.deadline:
+            self.check.give_up()
+        if self._canary is not None:
+            self._canary.check_deadline(now)
+
+    def template_is_ready(self) -> None:
+        if self.phase is Phase.BOOT:
+            self._enter(Phase.CANARY)
+
+    def template_failed(self, reason: str) -> None:
+        """It is told of the candidate's template only; while rolling too."""
+        if self.phase is Phase.BOOT:
+            self.roll_back(reason, EXIT_APPLICATION)
+
+    def worker_is_ready(self, member: Member) -> None:
+        """A new worker serves."""
+        assert self.candidate is not None
+        if self.phase is not Phase.CANARY or self._canary is not None:
+            return
+        path = self.candidate.settings.canary_path
+        if path:
+            self._canary = Canary(path, self._reactor, self._canary_answered)
+            self._send_canary(member, self._canary)
+        else:
+            self._enter(Phase.ROLL)
+
+    def _canary_answered(self, reason: str) -> None:
+        self._canary = None
+        if reason:
+            self.roll_back(f"canary failed: {reason}", EXIT_APPLICATION)
+        else:
+            self._enter(Phase.ROLL)
+
+    def worker_failed(self, reason: str, *, was_ready: bool) -> None:
+        """A new worker has died, or could not load the application."""
+        self._crashes += 1
+        if not was_ready or self._crashes > CRASHES_TOLERATED:
+            self.roll_back(reason, EXIT_APPLICATION)
+
+    def commit(self) -> None:
+        self._enter(Phase.COMMIT, seconds=round(time.monotonic() - self._began, 3))
+
+    def roll_back(self, reason: str, status: int) -> None:
+        """Leave everything as it was, and say why."""
+        if self.is_over:
+            return
+        failed_in, self.phase = self.phase, Phase.ROLLBACK
+        self.reason, self.exit_status = reason, status
+        if self.check is not None:
+            self.check.give_up()
+        if self._canary is not None:
+            self._canary.close()
+        self._log.error(
+            "reload failed", phase=failed_in.value, keeping="old code", text=reason
+        )
+
+    def _enter(self, phase: Phase, **fields: object) -> None:
+        self.phase = phase
+        self._log.info("reloading", phase=phase.value, **fields)
+
+    def is_booted(self) -> bool:
+        return self.candidate is not None and self.candidate.stage is Stage.READY

@@ -1,0 +1,168 @@
+"""Who runs where: the slots, their tenants, and what should be done about them.
+
+The roster makes no system call and has no clock: it is told the time, and says
+what to do.  Slots are numbered from 0; a new worker gets the lowest free one, so
+that while a generation replaces another both have slots.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from prefork.master.states import TRANSITIONS, Action, Event, State
+
+REGISTER_TIMEOUT = 10.0  # seconds from the order until the worker registers
+ABORT_GRACE = 1.0  # seconds from ABRT, which dumps the stacks, to KILL
+KILL_AGAIN = 5.0  # seconds: a process in an uninterruptible sleep may need more
+PROVEN_SECONDS = 10.0
+PROVEN_REQUESTS = 10
+
+STARTING = (State.ORDERED, State.BOOTING)
+FOREVER = float("inf")
+
+
+@dataclass(slots=True)
+class Member:
+    """One worker; `deadline` (monotonic seconds) is that of its state."""
+
+    slot: int
+    generation: int
+    ordered_at: float
+    deadline: float
+    boot_timeout: float
+    graceful_timeout: float
+    pid: int = 0  # 0: not known yet
+    state: State = State.ORDERED
+    ready_at: float = 0.0  # 0: never was
+    wants_replacement: bool = False
+    killed_because: str = ""
+
+    def is_proven(self, *, requests: int, now: float) -> bool:
+        """Has it served well enough not to be blamed for how it was born?"""
+        is_old = bool(self.ready_at) and now - self.ready_at >= PROVEN_SECONDS
+        return is_old or requests >= PROVEN_REQUESTS
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do next: how many workers to order, and which to retire."""
+
+    orders: int = 0
+    retire: list[Member] = field(default_factory=list)
+
+
+class Roster:
+    """All workers of all generations."""
+
+    def __init__(self, *, slots: int) -> None:
+        self.members: dict[int, Member] = {}
+        self._slots = slots
+
+    def order(
+        self,
+        generation: int,
+        now: float,
+        *,
+        boot_timeout: float,
+        graceful_timeout: float,
+    ) -> Member | None:
+        """A new member in the lowest free slot; None when all are taken."""
+        free = (slot for slot in range(self._slots) if slot not in self.members)
+        slot = next(free, None)
+        if slot is None:
+            return None
+        member = Member(
+            slot,
+            generation,
+            now,
+            now + REGISTER_TIMEOUT,
+            boot_timeout,
+            graceful_timeout,
+        )
+        self.members[slot] = member
+        return member
+
+    def apply(self, member: Member, event: Event, now: float) -> Action:
+        """Move a member along its life; returns what the master must do for it."""
+        state, action = TRANSITIONS[member.state][event]
+        if state is not member.state or event is Event.OVERDUE:
+            member.deadline = now + _patience(member, state)
+        if state is State.SERVING:
+            member.ready_at = now
+        member.state = state
+        if state is State.GONE:
+            del self.members[member.slot]
+        return action
+
+    def overdue(self, now: float) -> list[Member]:
+        return [m for m in self.members.values() if m.deadline <= now]
+
+    def next_deadline(self) -> float:
+        return min((m.deadline for m in self.members.values()), default=FOREVER)
+
+    def by_pid(self, pid: int) -> Member | None:
+        return next((m for m in self.members.values() if m.pid == pid), None)
+
+    def in_states(self, *states: State) -> list[Member]:
+        return [m for m in self.members.values() if m.state in states]
+
+    def plan(
+        self,
+        target: int,
+        wanted: int,
+        *,
+        surge: int = 1,
+        at_once: int = 1024,
+        ignore: int = 0,
+    ) -> Plan:
+        """One step towards `wanted` workers of generation `target`, and no others.
+
+        `surge` limits how many of them may boot beside old ones, `at_once` in any
+        case.  Old ones leave one for one as new ones serve: never fewer than
+        `wanted`.  Workers of generation `ignore` (a canary) are left alone.
+        """
+        starting = self._of(target, *STARTING)
+        serving = self.serving(target)
+        others = [
+            m for m in self.members.values() if m.generation not in (target, ignore)
+        ]
+        old = [m for m in others if m.state is State.SERVING]
+        unborn = [m for m in others if m.state in STARTING]
+        spare = any(m.wants_replacement for m in serving) and wanted > 0
+        missing = wanted + spare - len(starting) - len(serving)
+        limit = min(at_once, surge) if old else at_once
+        orders = max(0, min(missing, limit - len(starting)))
+        surplus = len(serving) + len(old) - wanted
+        leavers = sorted(old, key=_age) if old else _least_wanted(serving)
+        return Plan(orders, unborn + leavers[: max(0, surplus)])
+
+    def of(self, generation: int) -> list[Member]:
+        return [m for m in self.members.values() if m.generation == generation]
+
+    def serving(self, generation: int) -> list[Member]:
+        return self._of(generation, State.SERVING)
+
+    def others_serve(self, generation: int) -> bool:
+        serving = self.in_states(State.SERVING)
+        return any(member.generation != generation for member in serving)
+
+    def _of(self, generation: int, *states: State) -> list[Member]:
+        return [m for m in self.in_states(*states) if m.generation == generation]
+
+
+def _patience(member: Member, state: State) -> float:
+    """Seconds that a member may spend in a state."""
+    return {
+        State.BOOTING: member.boot_timeout,
+        State.RETIRING: member.graceful_timeout,
+        State.ABORTED: ABORT_GRACE,
+        State.KILLED: KILL_AGAIN,
+    }.get(state, FOREVER)
+
+
+def _age(member: Member) -> float:
+    return member.ordered_at
+
+
+def _least_wanted(members: Iterable[Member]) -> list[Member]:
+    """Those who asked for a replacement, then the youngest."""
+    return sorted(members, key=lambda m: (not m.wants_replacement, -m.ordered_at))

@@ -1,0 +1,168 @@
+"""The templates: one for the generation that serves, one for its successor.
+
+A dead template is no outage: workers go on, and another one is started, with
+back-off.  What its death means for a reload, or a start, is the master's to say.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from prefork.master.generation import Generation, Stage
+from prefork.master.reactor import Reactor
+from prefork.master.roster import FOREVER
+from prefork.monitor.log import Log
+from prefork.settings import Settings
+from prefork.system.channel import Message
+from prefork.system.listen import Listener
+from prefork.system.processes import describe_exit
+
+ABORT_GRACE = 1.0  # seconds from ABRT, which dumps the stacks, to KILL
+
+
+class Templates:
+    """All generations that have, or should have, a template process.
+
+    `descriptors(settings)` gives what templates inherit: those that all share,
+    and the access log's or None.  `on_loaded(generation)` and
+    `on_failed(generation, reason)` tell the master.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        log: Log,
+        *,
+        descriptors: Callable[[Settings], tuple[Sequence[int], int | None]],
+        on_loaded: Callable[[Generation], None],
+        on_failed: Callable[[Generation, str], None],
+    ) -> None:
+        self._reactor = reactor
+        self._log = log
+        self._descriptors = descriptors
+        self._on_loaded = on_loaded
+        self._on_failed = on_failed
+        self._newest = 0
+        self.generations: dict[int, Generation] = {}
+
+    def create(self, settings: Settings, listeners: Sequence[Listener]) -> Generation:
+        """The next generation; its template is started by reconcile()."""
+        self._newest += 1
+        generation = Generation(self._newest, settings, listeners, chance=random.random)
+        self.generations[generation.number] = generation
+        return generation
+
+    def reconcile(self, needed: Collection[Generation], now: float) -> None:
+        """Start the templates that are needed, dismiss all others."""
+        for generation in list(self.generations.values()):
+            if generation not in needed:
+                generation.dismiss()
+                if not generation.pid:
+                    del self.generations[generation.number]
+            elif generation.stage is Stage.NONE and generation.backoff.may_try(now):
+                self._start(generation, now)
+
+    def check_deadlines(self, now: float) -> None:
+        """An import that does not end: dump its stacks, then kill it."""
+        for generation in self.generations.values():
+            if generation.deadline > now:
+                continue
+            if generation.stage is Stage.LOADING:
+                seconds = generation.settings.boot_timeout
+                generation.abort(f"the import was not over in {seconds:g} s")
+            elif generation.pid:
+                os.kill(generation.pid, signal.SIGKILL)
+            generation.deadline = now + ABORT_GRACE
+
+    def next_deadline(self, now: float) -> float:
+        moments = [FOREVER]
+        for generation in self.generations.values():
+            moments.append(generation.deadline)
+            if generation.backoff.not_before > now:
+                moments.append(generation.backoff.not_before)
+        return min(moments)
+
+    def are_gone(self) -> bool:
+        return not any(generation.pid for generation in self.generations.values())
+
+    def send(self, generation: Generation, kind: str, **content: object) -> None:
+        if generation.channel is not None:
+            generation.channel.send(kind, **content)  # type: ignore[arg-type]
+
+    def _start(self, generation: Generation, now: float) -> None:
+        shared, access = self._descriptors(generation.settings)
+        try:
+            generation.start_template(shared=shared, access=access, now=now)
+        except OSError as error:
+            self._try_later(generation, "cannot start template", error.strerror or "")
+            return
+        assert generation.channel is not None
+        name = {"pid": generation.pid, "generation": generation.number}
+        self._log.debug("started template", **name)
+        fd = generation.channel.fileno()
+        self._reactor.watch(fd, lambda: self._hear(generation))
+
+    def _try_later(self, generation: Generation, event: str, reason: str) -> None:
+        delay = generation.backoff.failed(time.monotonic())
+        self._log.error(
+            event,
+            generation=generation.number,
+            retry_in=round(delay, 2),
+            text=reason,
+        )
+
+    def _hear(self, generation: Generation) -> None:
+        for message in generation.hear():
+            self._obey(generation, message)
+        if generation.channel and generation.channel.is_closed:
+            self._reactor.unwatch(generation.channel.fileno())
+
+    def _obey(self, generation: Generation, message: Message) -> None:
+        fields = message.fields
+        match message.kind:
+            case "loaded":
+                if generation.stage is Stage.LOADING:
+                    generation.stage = Stage.READY
+                    generation.deadline = FOREVER
+                    self._on_loaded(generation)
+            case "failed":
+                generation.failure = fields["text"]
+            case "unsafe":
+                self._consider(generation, fields["hazards"], forced=fields["forced"])
+            case "unforked":
+                self._try_later(generation, "cannot fork", fields["error"])
+
+    def _consider(
+        self, generation: Generation, hazards: Sequence[str], *, forced: bool
+    ) -> None:
+        """The import has left behind what does not survive a fork."""
+        decision = "preload, as told" if forced else "each worker imports by itself"
+        self._log.warning(
+            "unsafe preload", left_behind=", ".join(hazards), decision=decision
+        )
+        if not forced:
+            generation.preload = False
+            generation.stage = Stage.DISMISSED  # it leaves; reconcile() starts anew
+
+    def exited(self, pid: int, code: int) -> bool:
+        """One of our children was reaped; False if it was no template."""
+        mine = (g for g in self.generations.values() if g.pid == pid)
+        generation = next(mine, None)
+        if generation is None:
+            return False
+        self._hear(generation)
+        was, failure = generation.stage, generation.failure
+        if generation.channel is not None:
+            self._reactor.unwatch(generation.channel.fileno())
+        generation.forget_template()
+        if failure or was is not Stage.DISMISSED:
+            when = "importing the application" if was is Stage.LOADING else "running"
+            failure = failure or f"template died of {describe_exit(code)} while {when}"
+            self._on_failed(generation, failure)
+        return True
+
+    def try_again(self, generation: Generation, reason: str) -> None:
+        """The verdict on a template that failed, and is still needed."""
+        self._try_later(generation, "lost template", reason)

@@ -1,0 +1,44 @@
+"""What an import may leave behind that does not survive a fork."""
+
+import os
+import socket
+import stat
+import threading
+from collections.abc import Collection
+
+
+def find_hazards(known: Collection[int]) -> list[str]:
+    """Name the threads that run and the sockets that are connected.
+
+    A thread does not exist in a forked child, but the lock that it held does; a
+    connection is shared, and two workers would talk on it at the same time.
+    `known` are descriptors of our own.
+    """
+    return [*_find_threads(), *_find_connections(known)]
+
+
+def _find_threads() -> list[str]:
+    names = [f"thread {thread.name}" for thread in threading.enumerate()[1:]]
+    unnamed = len(os.listdir("/proc/self/task")) - 1 - len(names)
+    return names + [f"{unnamed} threads of a C library"] * (unnamed > 0)
+
+
+def _find_connections(known: Collection[int]) -> list[str]:
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        if fd not in known and (peer := _peer_of(fd)):
+            found.append(f"connection to {peer}")
+    return found
+
+
+def _peer_of(fd: int) -> str:
+    """Where a socket is connected to; "" for other descriptors."""
+    try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            return ""
+        connection = socket.socket(fileno=os.dup(fd))
+        with connection:
+            return str(connection.getpeername() or "an unnamed socket")
+    except OSError:  # not connected, or the descriptor of listdir() itself
+        return ""

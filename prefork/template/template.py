@@ -1,0 +1,134 @@
+"""The template: imports the application once, forks workers on request.
+
+Every worker is born here, as an orphan that the master adopts.  The template
+never serves; when it dies the workers go on, and the master starts another.
+"""
+
+import gc
+import os
+import signal
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from setproctitle import setproctitle
+
+from prefork.errors import PreforkError
+from prefork.settings import Settings
+from prefork.system import privileges
+from prefork.system.channel import TEXT_LIMIT, Channel, Message, adopt
+from prefork.system.processes import die_with, fork_orphan
+from prefork.template import loader
+from prefork.template.hazards import find_hazards
+
+FORK_PATIENCE = 5.0  # seconds for the process between template and worker
+
+
+@dataclass(frozen=True, slots=True)
+class Newborn:
+    """A worker that has just been forked, and registered with the master."""
+
+    slot: int
+    channel: Channel
+    application: Callable[..., Any] | None  # None: it is to import it by itself
+
+
+class Template:
+    """One generation's template process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        generation: int,
+        preload: bool,
+        master: int,
+        channel: Channel,
+        own_descriptors: Collection[int],
+        on_message: dict[str, Callable[[Message], None]],
+    ) -> None:
+        self._settings = settings
+        self._generation = generation
+        self._preload = preload
+        self._master = master
+        self._channel = channel
+        self._own_descriptors = own_descriptors
+        self._on_message = on_message
+        self._application: Callable[..., Any] | None = None
+
+    def run(self) -> Newborn | None:
+        """Returns in each worker, as a newborn; and in the template, with None."""
+        gc.disable()  # no holes in the pages that the workers will share
+        title = self._settings.name or self._settings.app
+        setproctitle(f"prefork: template gen {self._generation} [{title}]")
+        try:
+            self._settle_in()
+            if self._preload:
+                self._application = loader.load(self._settings.app)
+        except PreforkError as error:
+            self._send_failure(error)
+            return None
+        if not self._is_fit_to_fork():
+            return None
+        gc.collect()
+        gc.freeze()  # 1 instead of 58 MB private to a worker with a 115 MB heap
+        self._channel.send("loaded", preload=self._preload)
+        return self._fork_on_request()
+
+    def _settle_in(self) -> None:
+        """Become who the workers are to be, where they are to be."""
+        settings = self._settings
+        umask = settings.umask
+        if settings.user or settings.group:
+            identity = privileges.look_up(settings.user, settings.group)
+            privileges.drop(identity, initgroups=settings.initgroups, umask=umask)
+        elif umask is not None:
+            os.umask(umask)
+        if not die_with(self._master, signal.SIGKILL):
+            os._exit(0)
+        loader.prepare(
+            chdir=settings.chdir, pythonpath=settings.pythonpath, env=settings.env
+        )
+
+    def _is_fit_to_fork(self) -> bool:
+        """Report what does not survive a fork; without --preload, give up then."""
+        hazards = find_hazards(self._own_descriptors) if self._preload else []
+        if not hazards:
+            return True
+        is_forced = self._settings.preload is True
+        self._channel.send("unsafe", hazards=hazards, forced=is_forced)
+        return is_forced
+
+    def _send_failure(self, error: PreforkError) -> None:
+        text = str(error)[-TEXT_LIMIT:]
+        self._channel.send("failed", text=text, status=error.exit_status)
+
+    def _fork_on_request(self) -> Newborn | None:
+        """Fork as often as the master asks; the stack does not grow with it."""
+        while (message := self._channel.wait()) is not None:
+            if message.kind == "leave":
+                break
+            if message.kind != "fork":
+                self._on_message[message.kind](message)
+            elif newborn := self._fork(message):
+                return newborn
+        return None
+
+    def _fork(self, message: Message) -> Newborn | None:
+        slot, channel = message.fields["slot"], adopt(message.descriptors[0])
+        try:
+            status = fork_orphan(
+                lambda pid: channel.send("forked", pid=pid),
+                patience=FORK_PATIENCE,
+            )
+        except OSError as error:
+            self._channel.send("unforked", slot=slot, error=error.strerror)
+            status = 1
+        if status is None:
+            self._channel.close()
+            if not channel.send("registered"):
+                os._exit(0)  # the master has given this slot up in the meantime
+            return Newborn(slot, channel, self._application)
+        # The master hears of a failure by the end of the worker's channel.
+        channel.close()
+        return None

@@ -1,0 +1,159 @@
+"""How a worker comes to life: from what it was given at birth to its loop."""
+
+import faulthandler
+import gc
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from setproctitle import setproctitle
+
+from prefork.gateways.wsgi import Application, Wsgi
+from prefork.monitor.access import AccessLog
+from prefork.monitor.log import Log
+from prefork.monitor.outlet import ErrorStream, Outlet
+from prefork.monitor.scoreboard import Scoreboard
+from prefork.protocols.forwarded import TrustedPeers
+from prefork.protocols.http import Limits
+from prefork.settings import Settings
+from prefork.system.channel import Channel, Message
+from prefork.system.signals import SignalPipe
+from prefork.worker.client import Client
+from prefork.worker.doors import Door
+from prefork.worker.limits import ClientDeadlines, Lifespan, spread_lifespan
+from prefork.worker.lobby import Lobby
+from prefork.worker.loop import Worker
+from prefork.worker.service import Service
+
+# A worker is told what to do by its master.  These signals are meant for masters
+# (`pkill -HUP prefork`) or end a worker by default, so they must do nothing.
+IGNORED = (
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGWINCH,
+)
+OBEYED = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
+DUMP = signal.SIGUSR2  # writes the stacks of all threads to stderr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Birthright:
+    """What a worker is given by its master and its template."""
+
+    settings: Settings
+    slot: int
+    generation: int
+    channel: Channel
+    scoreboard: Scoreboard
+    listeners: list[tuple[str, socket.socket]]  # (protocol, listening socket)
+    bell: int
+    log: Log
+    access_log: AccessLog | None
+    reopen_logs: Callable[[Message], None]
+
+
+def live(born: Birthright, application: Application) -> None:
+    """Serve; returns when the worker has retired.  Runs in the worker process."""
+    settings = born.settings
+    signals = _hear_signals()
+    setproctitle(
+        f"prefork: worker {born.slot} gen {born.generation} "
+        f"[{settings.name or settings.app}]"
+    )
+    random.seed()  # what was imported may have seeded it, the same for all of us
+    gc.enable()
+    slot = born.scoreboard.worker_slot(born.slot)
+    deadlines = client_deadlines(settings)
+    service = Service(
+        settings,
+        gateway=Wsgi(application, complain=born.log.error),
+        slot=slot,
+        log=born.log,
+        access_log=born.access_log,
+        deadlines=deadlines,
+    )
+    doors = _doors(born)
+    lobby = Lobby(
+        doors,
+        born.bell,
+        size=settings.lobby_size,
+        body_buffer=settings.body_buffer,
+        deadlines=deadlines,
+        refuse=service.refuse,
+        notice=born.log.warning,
+    )
+    Worker(
+        lobby=lobby,
+        service=service,
+        channel=born.channel,
+        signals=signals,
+        slot=slot,
+        lifespan=_lifespan(settings),
+        log=born.log,
+        on_message={
+            "reopen": born.reopen_logs,
+            "adopt": lambda message: _adopt(lobby, doors[0], message),
+        },
+    ).run()
+
+
+def _hear_signals() -> SignalPipe:
+    signals = SignalPipe((*OBEYED, *IGNORED))
+    faulthandler.enable(file=2)
+    faulthandler.register(DUMP, file=2, all_threads=True)
+    return signals
+
+
+def use_outlet_as_stderr(outlet: Outlet) -> None:
+    """What the application prints must never make it wait for a reader."""
+    sys.stderr = ErrorStream(outlet)
+
+
+def _doors(born: Birthright) -> list[Door]:
+    settings = born.settings
+    limits = Limits(
+        line=settings.limit_request_line,
+        fields=settings.limit_request_fields,
+        field_size=settings.limit_request_field_size,
+        body=settings.max_body,
+    )
+    trusted_peers = TrustedPeers(settings.forwarded_allow_ips)
+    return [
+        Door(listener, protocol, limits=limits, trusted_peers=trusted_peers)
+        for protocol, listener in born.listeners
+    ]
+
+
+def _adopt(lobby: Lobby, door: Door, message: Message) -> None:
+    """Serve a connection that the master made itself: its canary request."""
+    (fd,) = message.descriptors
+    os.set_blocking(fd, False)
+    lobby.admit(Client(fd, door, {"REMOTE_ADDR": "127.0.0.1"}))
+
+
+def client_deadlines(settings: Settings) -> ClientDeadlines:
+    return ClientDeadlines(
+        header=settings.header_timeout,
+        body=settings.body_timeout,
+        body_min_rate=settings.body_min_rate,
+        keep_alive=settings.keep_alive,
+        write=settings.write_timeout,
+    )
+
+
+def _lifespan(settings: Settings) -> Lifespan:
+    return spread_lifespan(
+        requests=settings.max_requests,
+        jitter=settings.max_requests_jitter,
+        rss=settings.max_rss,
+        lifetime=settings.max_lifetime,
+        now=time.monotonic(),
+        chance=random.SystemRandom().random(),
+    )

@@ -1,0 +1,96 @@
+"""A request body that is still arriving, as a file: wsgi.input for large ones."""
+
+import io
+import os
+import time
+from typing import BinaryIO
+
+from prefork.errors import ClientGone, ProtocolError
+from prefork.worker.client import Client
+from prefork.worker.limits import ClientDeadlines
+from prefork.worker.waiting import Waiting
+
+READ_SIZE = 65536
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class ArrivingBody(io.RawIOBase):
+    """Reads the rest of a body from the client's socket, and decodes it.
+
+    Never shorter than promised: a body that breaks off, is malformed, too large
+    or too slow raises ClientGone, whose status says which.
+    """
+
+    def __init__(
+        self, client: Client, *, waiting: Waiting, deadlines: ClientDeadlines
+    ) -> None:
+        request = client.request
+        assert request is not None and request.body is not None
+        self._client = client
+        self._body = request.body
+        self._waiting = waiting
+        self._deadlines = deadlines
+        self._ready = memoryview(b"".join(client.parts))
+        self._received = len(self._ready)
+        self._since = client.since or time.monotonic()
+        self._must_continue = request.expects_continue and not self._ready
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._ready:
+            if self._body.done:
+                return 0
+            self._ready = memoryview(self._decode(self._read()))
+            self._received += len(self._ready)
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _decode(self, data: bytes) -> bytes:
+        try:
+            return self._body.feed(data)
+        except ProtocolError as error:
+            raise ClientGone(error.reason, status=error.status) from error
+
+    def _read(self) -> bytes:
+        if self._must_continue:
+            # RFC 9110 10.1.1: a 100 is sent when the body is wanted, not before.
+            self._must_continue = False
+            self._client.transmit(CONTINUE)
+        try:
+            data = self._try_to_read()
+        except OSError as error:
+            raise ClientGone(f"could not read: {error.strerror}") from error
+        if not data:
+            raise ClientGone("the client left before its body was complete")
+        return data
+
+    def _try_to_read(self) -> bytes:
+        while True:
+            try:
+                return os.read(self._client.fd, READ_SIZE)
+            except BlockingIOError:
+                self._wait()
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        until = self._deadlines.for_body(
+            since=self._since, received=self._received, now=now
+        )
+        if not self._waiting.wait_readable(self._client.fd, until - now):
+            raise ClientGone("the body arrived too slowly", status=408)
+
+
+def open_body(
+    client: Client, *, waiting: Waiting, deadlines: ClientDeadlines
+) -> BinaryIO:
+    """The body of a client's request as a file: whole in memory, or arriving."""
+    request = client.request
+    assert request is not None
+    if request.body is None or request.body.done:
+        return io.BytesIO(b"".join(client.parts))
+    arriving = ArrivingBody(client, waiting=waiting, deadlines=deadlines)
+    return io.BufferedReader(arriving, READ_SIZE)

@@ -1,0 +1,133 @@
+"""The entrance: the doors of a worker, and the rules for opening them.
+
+Some facts about EPOLLEXCLUSIVE, which wakes one of the workers that wait for a
+listener, and what follows from them:
+
+* It always wakes the one who stands first in the listener's queue, and having
+  been woken does not move a worker to its end: one of six got 120 of 120
+  connections.  So a door is taken out and put back after each accept, which
+  moves us to the end: 20 each, no wake-up in vain, for 2 system calls.
+* A worker that was woken and does not accept keeps the connection from its idle
+  siblings.  So one that has a request to serve first rings the bell: an eventfd
+  that all workers watch in the same way.
+* A worker that was woken and dies before it accepts does so too.  So an idle
+  worker tries its doors twice a second without being asked.
+"""
+
+import errno
+import os
+import select
+import time
+from collections.abc import Callable, Sequence
+
+from prefork.worker.doors import Door
+
+PAUSE_WHEN_FULL = 0.2  # seconds without accepting when descriptors have run out
+OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+EVENTS = select.EPOLLIN | select.EPOLLEXCLUSIVE
+
+
+class Entrance:
+    """Accepts one connection a turn, and none while a request is served.
+
+    `welcome(fd, door, remote)` takes each connection in; `make_room()` frees a
+    descriptor and tells whether it could.
+    """
+
+    def __init__(
+        self,
+        epoll: select.epoll,
+        doors: Sequence[Door],
+        bell: int,
+        *,
+        welcome: Callable[[int, Door, dict[str, str]], None],
+        make_room: Callable[[], bool],
+        notice: Callable[..., None],
+    ) -> None:
+        self._epoll = epoll
+        self._doors = {door.fd: door for door in doors}
+        self._bell = bell
+        self._welcome = welcome
+        self._make_room = make_room
+        self._notice = notice
+        self._paused_until = 0.0
+        self.is_open = True
+        self.is_drained = False  # closed, and nothing left outside
+        for fd in self._watched():
+            epoll.register(fd, EVENTS)
+
+    def _watched(self) -> list[int]:
+        return [*self._doors, self._bell]
+
+    def answer(self, fd: int, *, is_busy: bool) -> None:
+        """A door, or the bell, can be read: accept, unless we are to be busy."""
+        if is_busy:
+            os.eventfd_write(self._bell, 1)  # for an idle sibling
+        elif fd == self._bell:
+            self._stop_the_bell()
+            self.try_one()
+        elif door := self._doors.get(fd):
+            self._accept_from(door)
+
+    def _stop_the_bell(self) -> None:
+        try:
+            os.eventfd_read(self._bell)
+        except BlockingIOError:
+            pass  # a sibling was faster
+
+    def try_one(self) -> bool:
+        """Accept one connection if any door has one."""
+        return any(self._accept_from(door) for door in list(self._doors.values()))
+
+    def _accept_from(self, door: Door) -> bool:
+        try:
+            fd, remote = door.accept()
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            return self._could_not_accept(error)
+        if self.is_open:
+            self._epoll.unregister(door.fd)
+            self._epoll.register(door.fd, EVENTS)
+        self._welcome(fd, door, remote)
+        return True
+
+    def _could_not_accept(self, error: OSError) -> bool:
+        """Is it worth another try?  accept(2), ERRORS."""
+        if error.errno in OUT_OF_DESCRIPTORS:
+            if not self._make_room():
+                self._pause()
+            self._notice("cannot accept", error=error.strerror)
+            return False
+        # EINVAL: shut by the master, and empty (system/listen.py, close_door).
+        # Others, as ECONNABORTED, are the fault of a client that is gone.
+        return error.errno != errno.EINVAL
+
+    def _pause(self) -> None:
+        if self.is_open and not self._paused_until:
+            for fd in self._doors:
+                self._epoll.unregister(fd)
+        self._paused_until = time.monotonic() + PAUSE_WHEN_FULL
+
+    def resume_if_due(self, now: float) -> None:
+        if 0.0 < self._paused_until <= now:
+            self._paused_until = 0.0
+            for fd in self._doors if self.is_open else ():
+                self._epoll.register(fd, EVENTS)
+
+    def close(self, *, drain: bool) -> None:
+        """Stop listening.  What stands outside is taken in by drain_one():
+        everyone if `drain`, else one a door, for whom we may have been woken."""
+        if self.is_open:
+            self.is_open = False
+            for fd in self._watched():
+                if fd == self._bell or not self._paused_until:
+                    self._epoll.unregister(fd)
+        if not drain:
+            for door in list(self._doors.values()):
+                self._accept_from(door)
+            self._doors.clear()
+
+    def drain_one(self) -> None:
+        """After close(): one connection more, or the end of them."""
+        self.is_drained = not self.try_one()

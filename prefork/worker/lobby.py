@@ -1,0 +1,302 @@
+"""The lobby: accepted connections with nothing for the application to do.
+
+Silent ones, heads still arriving, idle keep-alive connections, answers that
+drain to slow readers: each costs a descriptor here, never the worker.  One epoll
+holds them together with the doors, the signals and the master's channel.
+"""
+
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from prefork.errors import ClientGone, ProtocolError
+from prefork.worker.client import READ_SIZE, Client, State
+from prefork.worker.doors import Door
+from prefork.worker.entrance import Entrance
+from prefork.worker.limits import ClientDeadlines
+
+IDLE_TICK = 0.5  # seconds between two looks at the doors without being woken
+SWEEP_EVERY = 0.25  # seconds between two looks for overdue clients
+EVENTS_A_TURN = 64
+LAST_WORD_IDLE = 0.5  # seconds that kept-alive clients have left when we retire
+LAST_WORD_FRESH = 1.0  # the same for those who have not said a word yet
+LINGER = 10.0  # seconds at most for reading on after an early answer
+LINGER_SILENT = 2.0  # seconds of silence that end it
+
+
+class Lobby:
+    """Everything that a worker waits for.
+
+    `refuse(client, error)` answers a request that is refused here;
+    `notice(event, **fields)` writes to the log.
+    """
+
+    def __init__(
+        self,
+        doors: Sequence[Door],
+        bell: int,
+        *,
+        size: int,
+        body_buffer: int,
+        deadlines: ClientDeadlines,
+        refuse: Callable[[Client, ProtocolError], None],
+        notice: Callable[..., None],
+    ) -> None:
+        self._epoll = select.epoll()
+        self._entrance = Entrance(
+            self._epoll,
+            doors,
+            bell,
+            welcome=self._welcome,
+            make_room=self._send_one_away,
+            notice=notice,
+        )
+        self._size = size
+        self._body_buffer = body_buffer
+        self._deadlines = deadlines
+        self._refuse = refuse
+        self._notice = notice
+        self._clients: dict[int, Client] = {}
+        self._ready: deque[Client] = deque()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._sweep_at = 0.0
+
+    def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call `callback` when `fd` is readable; next() then returns None."""
+        self._callbacks[fd] = callback
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        del self._callbacks[fd]
+        self._epoll.unregister(fd)
+
+    def next(self) -> Client | None:
+        """Wait; a client with a request, or None when something else happened."""
+        if not self._ready:
+            self._wait()
+        return self._ready.popleft() if self._ready else None
+
+    def close_doors(self, *, drain: bool) -> None:
+        """Accept no more (Entrance.close), and ask those inside to come to an end."""
+        self._entrance.close(drain=drain)
+        now = time.monotonic()
+        for client in self._clients.values():
+            if client.state is State.QUIET:
+                client.deadline = min(client.deadline, now + self._last_word(client))
+
+    def is_empty(self) -> bool:
+        return not self._clients and not self._ready and self._entrance.is_drained
+
+    def count(self) -> tuple[int, int]:
+        """How many are here, and how many of them still take their answer."""
+        draining = sum(c.state is State.DRAINING for c in self._clients.values())
+        return len(self._clients), draining
+
+    def _wait(self) -> None:
+        """One turn: hear the clients first, then open one door."""
+        clients, door = self._clients, -1
+        events = self._epoll.poll(self._patience(), EVENTS_A_TURN)
+        for fd, _ in events:
+            if (client := clients.get(fd)) is not None:
+                self._hear(client)
+            elif (callback := self._callbacks.get(fd)) is not None:
+                callback()
+            else:
+                door = fd
+        if door >= 0:
+            self._entrance.answer(door, is_busy=bool(self._ready))
+        elif not self._entrance.is_open:
+            self._entrance.drain_one()
+        elif not events:
+            self._entrance.try_one()
+        now = time.monotonic()
+        if now >= self._sweep_at:
+            self._sweep(now)
+
+    def _patience(self) -> float:
+        if not self._entrance.is_open and not self._entrance.is_drained:
+            return 0.0
+        return SWEEP_EVERY if self._clients else IDLE_TICK
+
+    # Coming in
+
+    def _welcome(self, fd: int, door: Door, remote: dict[str, str]) -> None:
+        self.admit(Client(fd, door, remote))
+
+    def admit(self, client: Client) -> None:
+        """Take in a new connection; its request has usually come with it."""
+        if len(self._clients) >= self._size:
+            self._send_one_away()
+        client.deadline = time.monotonic() + self._last_word(client)
+        self._clients[client.fd] = client
+        self._read(client)
+
+    def _last_word(self, client: Client) -> float:
+        """Seconds that a silent client may stay silent."""
+        if self._entrance.is_open:
+            header, keep_alive = self._deadlines.header, self._deadlines.keep_alive
+            return header if client.is_fresh else keep_alive
+        return LAST_WORD_FRESH if client.is_fresh else LAST_WORD_IDLE
+
+    # Being heard
+
+    def _hear(self, client: Client) -> None:
+        """A client can be read from, or written to."""
+        if client.state is State.DRAINING:
+            self._drain(client)
+        elif client.state is State.LINGERING:
+            self._read_on(client)
+        else:
+            self._read(client)
+
+    def _read(self, client: Client) -> None:
+        try:
+            data = os.read(client.fd, READ_SIZE)
+        except BlockingIOError:
+            self._keep(client, select.EPOLLIN)
+        except OSError:
+            self._dismiss(client)
+        else:
+            if data:
+                self._receive(client, data)
+            else:
+                self._hear_the_end(client)
+
+    def _receive(self, client: Client, data: bytes) -> None:
+        before = client.state
+        try:
+            is_request = client.receive(data, body_buffer=self._body_buffer)
+        except ProtocolError as error:
+            self._turn_away(client, error)
+            return
+        if is_request:
+            self._clients.pop(client.fd, None)
+            self._ready.append(client)
+        else:
+            self._set_deadline(client, before)
+            self._keep(client, select.EPOLLIN)
+
+    def _set_deadline(self, client: Client, before: State) -> None:
+        """A head has one deadline for all of it; a body moves its own."""
+        now = time.monotonic()
+        if client.state is State.BODY:
+            client.since = client.since or now
+            client.deadline = self._deadlines.for_body(
+                since=client.since, received=client.size, now=now
+            )
+        elif client.state is State.HEAD and before is not State.HEAD:
+            client.deadline = now + self._deadlines.header
+
+    def _hear_the_end(self, client: Client) -> None:
+        if client.state in (State.HEAD, State.BODY):
+            part = client.state.name.lower()
+            self._refuse(client, ProtocolError(f"the client left in mid-{part}"))
+        self._dismiss(client)
+
+    # After the answer
+
+    def put_back(self, client: Client, *, keep: bool) -> None:
+        """A client whose answer was given: drain it, keep it, or say goodbye."""
+        client.keep = keep
+        self._clients[client.fd] = client
+        if client.outgoing is None:
+            self._settle(client)
+        else:
+            client.state = State.DRAINING
+            self._drain(client)
+
+    def _turn_away(self, client: Client, error: ProtocolError) -> None:
+        """Answer a request that cannot be served; then the connection is over."""
+        self._refuse(client, error)
+        client.request = None
+        self.put_back(client, keep=False)
+
+    def _drain(self, client: Client) -> None:
+        client.deadline = time.monotonic() + self._deadlines.write
+        try:
+            if client.flush():
+                self._settle(client)
+            else:
+                self._keep(client, select.EPOLLOUT)
+        except ClientGone:
+            self._dismiss(client)
+
+    def _settle(self, client: Client) -> None:
+        """The answer is gone: what follows on this connection?"""
+        if client.keep:
+            rest = client.next_request()
+            client.deadline = time.monotonic() + self._last_word(client)
+            if rest:
+                self._receive(client, rest)
+            else:
+                self._keep(client, select.EPOLLIN)
+        elif client.has_unread_input():
+            self._linger(client)
+        else:
+            self._dismiss(client)
+
+    def _linger(self, client: Client) -> None:
+        """RFC 9112 9.6: shut, and read until the client has our answer.
+
+        A close() with unread bytes would reset the connection, and the reset
+        could overtake the answer.
+        """
+        client.shut()
+        client.state = State.LINGERING
+        client.since = time.monotonic()
+        self._read_on(client)
+
+    def _read_on(self, client: Client) -> None:
+        end = client.since + LINGER
+        client.deadline = min(time.monotonic() + LINGER_SILENT, end)
+        try:
+            while os.read(client.fd, 65536) and time.monotonic() < end:
+                pass
+        except BlockingIOError:
+            self._keep(client, select.EPOLLIN)
+        except OSError:
+            self._dismiss(client)
+        else:
+            self._dismiss(client)
+
+    def _keep(self, client: Client, events: int) -> None:
+        """Watch a client for `events`: a system call only if that is new."""
+        if client.events == events:
+            return
+        if client.events:
+            self._epoll.modify(client.fd, events)
+        else:
+            self._epoll.register(client.fd, events)
+        client.events = events
+
+    def _dismiss(self, client: Client) -> None:
+        self._clients.pop(client.fd, None)
+        client.close()
+
+    # Leaving late
+
+    def _sweep(self, now: float) -> None:
+        """Send the overdue away: after everyone was heard, so that nobody is
+        overdue whose bytes arrived while we served somebody else."""
+        self._sweep_at = now + SWEEP_EVERY
+        self._entrance.resume_if_due(now)
+        for client in [c for c in self._clients.values() if c.deadline <= now]:
+            if client.state in (State.HEAD, State.BODY):
+                part = client.state.name.lower()
+                reason = f"the {part} arrived too slowly"
+                self._turn_away(client, ProtocolError(reason, status=408))
+            else:
+                if client.state is State.DRAINING:
+                    self._notice("cut answer", reason="the client does not take it")
+                self._dismiss(client)
+
+    def _send_one_away(self) -> bool:
+        """Make room: the oldest idle leaves, else the oldest; False if none."""
+        idle = (c for c in self._clients.values() if c.state is State.QUIET)
+        client = next(idle, None) or next(iter(self._clients.values()), None)
+        if client is None:
+            return False
+        self._dismiss(client)
+        return True

@@ -1,0 +1,121 @@
+"""The worker's loop: wait in the lobby, serve one client, repeat.
+
+while not retiring:
+    client = lobby.next()        # the only place that waits
+    serve(client)                # exactly one request
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from prefork.monitor.log import Log
+from prefork.monitor.scoreboard import WorkerSlot
+from prefork.system.channel import Channel, Message
+from prefork.system.memory import read_rss
+from prefork.system.signals import SignalPipe
+from prefork.worker.limits import Lifespan
+from prefork.worker.lobby import Lobby
+from prefork.worker.service import Service
+
+LOOK_AT_MEMORY_EVERY = 1.0  # seconds: it costs 20 µs, so not after each request
+VERDICT = 1.0  # seconds to wait for a kill that the master has announced
+ORPHAN_GRACE = 30  # seconds for the last request of a worker without a master
+
+
+class Worker:
+    """Serves until it is told to retire, or the master is gone."""
+
+    def __init__(
+        self,
+        *,
+        lobby: Lobby,
+        service: Service,
+        channel: Channel,
+        signals: SignalPipe,
+        slot: WorkerSlot,
+        lifespan: Lifespan,
+        log: Log,
+        on_message: dict[str, Callable[[Message], None]],
+    ) -> None:
+        self._lobby = lobby
+        self._service = service
+        self._channel = channel
+        self._signals = signals
+        self._slot = slot
+        self._lifespan = lifespan
+        self._log = log
+        self._on_message = {**on_message, "retire": self._obey_retire}
+        self._is_retiring = False
+        self._wants_replacement = False
+        self._served = 0
+        self._rss = 0
+        self._look_at_memory_at = 0.0
+
+    def run(self) -> None:
+        """Serve; returns when there is nothing left to do."""
+        lobby = self._lobby
+        lobby.watch(self._channel.fileno(), self._hear_master)
+        lobby.watch(self._signals.fileno(), self._hear_signals)
+        self._channel.send("ready")
+        while not (self._is_retiring and lobby.is_empty()):
+            client = lobby.next()
+            if client is not None:
+                keep = self._service.serve(client, may_keep=not self._is_retiring)
+                lobby.put_back(client, keep=keep)
+                self._served += 1
+                self._await_verdict()
+            self._check_lifespan()
+
+    def _await_verdict(self) -> None:
+        """If the master resolved to kill the request that has just ended, let it
+        do so now: what it kills must not be the next one."""
+        if self._slot.is_condemned():
+            time.sleep(VERDICT)
+
+    def _check_lifespan(self) -> None:
+        """Ask for a replacement when it is time, and serve on until it is here."""
+        if self._wants_replacement:
+            return
+        now = time.monotonic()
+        if self._lifespan.rss and now >= self._look_at_memory_at:
+            self._look_at_memory_at = now + LOOK_AT_MEMORY_EVERY
+            self._rss = read_rss()
+        reason = self._lifespan.is_over(requests=self._served, rss=self._rss, now=now)
+        if reason:
+            self._wants_replacement = self._channel.send("replace", reason=reason)
+
+    def _hear_master(self) -> None:
+        for message in self._channel.receive():
+            self._on_message[message.kind](message)
+        if self._channel.is_closed:
+            self._retire_as_orphan()
+
+    def _obey_retire(self, message: Message) -> None:
+        self._retire(drain=message.fields["drain"])
+
+    def _hear_signals(self) -> None:
+        """TERM, QUIT and INT retire a worker, whoever sent them; the kernel sends
+        TERM too when the master has died."""
+        if set(self._signals.read_signals()) & {
+            signal.SIGTERM,
+            signal.SIGQUIT,
+            signal.SIGINT,
+        }:
+            self._channel.send("leaving")
+            self._retire(drain=False)
+
+    def _retire_as_orphan(self) -> None:
+        # Nobody keeps our deadlines any more: the alarm does, for all of them.
+        self._lobby.unwatch(self._channel.fileno())
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(ORPHAN_GRACE)
+        self._log.warning("lost master", pid=os.getpid())
+        self._retire(drain=False)
+
+    def _retire(self, *, drain: bool) -> None:
+        """Close the doors; what was accepted is served, then run() returns."""
+        if not self._is_retiring or drain:
+            self._is_retiring = True
+            self._lobby.close_doors(drain=drain)

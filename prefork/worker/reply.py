@@ -1,0 +1,156 @@
+"""One answer on its way out: the gateway's words, framed and sent."""
+
+import os
+import stat
+from typing import BinaryIO
+
+from prefork.errors import ClientGone, ProtocolError
+from prefork.protocols.request import Answer, Headers
+from prefork.worker.client import Client
+from prefork.worker.outgoing import FilePart
+from prefork.worker.waiting import Waiting
+
+SEND_AHEAD = 1 << 20  # bytes held for a slow reader before the application waits
+
+
+class Reply:
+    """Implements protocols.request.Reply over one client."""
+
+    __slots__ = (
+        "_answer",
+        "_client",
+        "_date",
+        "_may_keep",
+        "_may_sendfile",
+        "_waiting",
+        "_write_timeout",
+        "headers",
+        "is_aborted",
+        "started",
+        "status",
+    )
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        date: str,
+        may_keep: bool,
+        may_sendfile: bool,
+        waiting: Waiting,
+        write_timeout: float,
+    ) -> None:
+        self._client = client
+        self._date = date
+        self._may_keep = may_keep
+        self._may_sendfile = may_sendfile
+        self._waiting = waiting
+        self._write_timeout = write_timeout
+        self._answer: Answer | None = None
+        self.started = False
+        self.is_aborted = False
+        self.status = ""
+        self.headers: Headers = ()
+
+    @property
+    def keep_alive(self) -> bool:
+        """Once the answer is over: may the connection carry another request?"""
+        answer = self._answer
+        return answer is not None and answer.keep_alive and not self.is_aborted
+
+    @property
+    def problem(self) -> str:
+        return self._answer.problem if self._answer else ""
+
+    @property
+    def sent(self) -> int:
+        """Bytes of the body that were given to the socket, or wait for it."""
+        return self._answer.sent if self._answer else 0
+
+    def send(
+        self, status: str, headers: Headers, chunk: bytes, *, complete: bool
+    ) -> None:
+        answer = self._begin()
+        data = answer.start(status, headers, chunk, complete=complete)
+        self._has_started(answer, status, headers)
+        self._client.transmit(data)
+        if not complete:
+            self._hold_back()
+
+    def send_file(self, status: str, headers: Headers, file: BinaryIO) -> bool:
+        stretch = _stretch_of(file) if self._may_sendfile else None
+        if stretch is None:
+            return False
+        offset, length = stretch
+        answer = self._begin()
+        if (start := answer.start_file(status, headers, length)) is None:
+            return False
+        head, length = start
+        self._has_started(answer, status, headers)
+        self._client.transmit(head)
+        self._client.transmit_file(FilePart(file, offset, length))
+        return True
+
+    def write(self, chunk: bytes) -> None:
+        assert self._answer is not None
+        data = self._answer.chunk(chunk)
+        if data:
+            self._client.transmit(data)
+            self._hold_back()
+
+    def end(self) -> None:
+        assert self._answer is not None
+        data = self._answer.end()
+        if data:
+            self._client.transmit(data)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def give_up(self, gone: ClientGone) -> None:
+        """The request broke off in the middle: say why, if it can still be said."""
+        self.is_aborted = True
+        if self.started:
+            return
+        error = ProtocolError(gone.reason, status=gone.status)
+        self.status = str(gone.status)
+        try:
+            self._client.transmit(
+                self._client.door.protocol.error_answer(error, date=self._date)
+            )
+        except ClientGone:
+            pass  # nobody to hear it
+
+    def _begin(self) -> Answer:
+        """Decided as late as this: by now the body may have been read."""
+        request = self._client.request
+        assert request is not None
+        is_read = request.body is None or request.body.done
+        return self._client.door.protocol.answer(
+            request, date=self._date, keep_alive=self._may_keep and is_read
+        )
+
+    def _has_started(self, answer: Answer, status: str, headers: Headers) -> None:
+        self._answer = answer
+        self.started = True
+        self.status = status
+        self.headers = headers
+
+    def _hold_back(self) -> None:
+        """Make the application wait for a reader who is far behind."""
+        while (outgoing := self._client.outgoing) and outgoing.size > SEND_AHEAD:
+            if not self._waiting.wait_writable(self._client.fd, self._write_timeout):
+                raise ClientGone("the client does not take its answer")
+            self._client.flush()
+
+
+def _stretch_of(file: BinaryIO) -> tuple[int, int] | None:
+    """Offset and length of what is left of a regular file; None for others."""
+    try:
+        status = os.fstat(file.fileno())
+        offset = file.tell()
+    except (AttributeError, OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return offset, max(0, status.st_size - offset)

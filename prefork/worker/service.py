@@ -1,0 +1,130 @@
+"""Serving one request: from its variables to its line in the access log."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import BinaryIO
+
+from prefork.errors import ClientGone, ProtocolError
+from prefork.monitor.access import AccessLog, Entry
+from prefork.monitor.log import Log
+from prefork.monitor.scoreboard import WorkerSlot
+from prefork.protocols.request import Headers, Request
+from prefork.settings import Settings
+from prefork.worker.body import open_body
+from prefork.worker.client import Client
+from prefork.worker.clock import DateText
+from prefork.worker.limits import ClientDeadlines
+from prefork.worker.reply import Reply
+from prefork.worker.waiting import Waiting
+
+Gateway = Callable[[Request, BinaryIO, Reply], None]
+
+
+class Service:
+    """Puts a client's request through the gateway; one for a worker's life."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        gateway: Gateway,
+        slot: WorkerSlot,
+        log: Log,
+        access_log: AccessLog | None,
+        deadlines: ClientDeadlines,
+    ) -> None:
+        self._gateway = gateway
+        self._slot = slot
+        self._log = log
+        self._access_log = access_log
+        self._deadlines = deadlines
+        self._date = DateText()
+        self._waiting = Waiting(slot)
+        self._timeout = int(settings.timeout * 1e9)
+        self._may_keep = settings.keep_alive > 0
+        self._may_sendfile = settings.sendfile
+
+    def serve(self, client: Client, *, may_keep: bool) -> bool:
+        """Answer one request; True if the connection may carry another."""
+        request = client.request
+        assert request is not None
+        variables = request.variables
+        started = time.monotonic_ns()
+        self._slot.begin(
+            f"{variables['REMOTE_ADDR']} {variables['REQUEST_METHOD']} "
+            f"{variables['REQUEST_URI']}".encode("latin-1"),
+            now=started,
+            deadline=started + self._timeout if self._timeout else 0,
+        )
+        reply = Reply(
+            client,
+            date=self._date(),
+            may_keep=may_keep and self._may_keep,
+            may_sendfile=self._may_sendfile,
+            waiting=self._waiting,
+            write_timeout=self._deadlines.write,
+        )
+        note = self._call_gateway(client, request, reply)
+        ended = time.monotonic_ns()
+        self._slot.end(now=ended, sent=reply.sent)
+        if reply.problem:
+            self._log.warning(
+                "bad answer", problem=reply.problem, path=variables.get("PATH_INFO")
+            )
+        if self._access_log is not None:
+            seconds = (ended - started) / 1e9
+            self._note(
+                variables, reply.status, reply.headers, reply.sent, seconds, note
+            )
+        return reply.keep_alive
+
+    def _call_gateway(self, client: Client, request: Request, reply: Reply) -> str:
+        """Returns why the request was cut; "" if it was not."""
+        body = open_body(client, waiting=self._waiting, deadlines=self._deadlines)
+        try:
+            self._gateway(request, body, reply)
+        except ClientGone as gone:
+            reply.give_up(gone)
+            self._log.debug("lost client", reason=gone.reason)
+            return gone.reason
+        return ""
+
+    def refuse(self, client: Client, error: ProtocolError) -> None:
+        """Answer a request that no application will see."""
+        answer = client.door.protocol.error_answer(error, date=self._date())
+        try:
+            client.transmit(answer)
+        except ClientGone:
+            pass  # it is noted all the same
+        self._slot.count_error()
+        self._log.debug("refused request", reason=error.reason, status=error.status)
+        if self._access_log is not None:
+            variables = client.request.variables if client.request else client.remote
+            line = client.receiver.request_line
+            self._note(variables, str(error.status), (), 0, 0.0, error.reason, line)
+
+    def _note(
+        self,
+        variables: dict[str, str],
+        status: str,
+        headers: Headers,
+        sent: int,
+        seconds: float,
+        note: str,
+        request_line: str = "",
+    ) -> None:
+        assert self._access_log is not None
+        self._access_log.write(
+            Entry(
+                variables=variables,
+                request_line=request_line,
+                status=int(status[:3] or 0),
+                headers=list(headers),
+                sent=sent,
+                seconds=seconds,
+                started=time.time() - seconds,
+                pid=os.getpid(),
+                note=note,
+            )
+        )

@@ -1,0 +1,186 @@
+"""A real prefork-wsgi under test: started, talked to, signalled, stopped."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from serving.eventually import eventually
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+ROOT = Path(__file__).parents[2]
+MARK = "TEST_RUN"
+
+
+class Server:
+    """One master with its workers; `directory` holds its log and its socket."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.log_path = directory / "stderr.log"
+        self.mark = uuid.uuid4().hex
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    # Life
+
+    def start(
+        self,
+        *arguments: str,
+        app: str = "app:wsgi",
+        bind: str | None = "127.0.0.1:0",
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        wait: bool = True,
+        program: str = "prefork.cli.wsgi",
+        **popen: object,
+    ) -> "Server":
+        """Start prefork-wsgi, and wait until it is ready unless told otherwise."""
+        command = [sys.executable, "-m", program, *arguments]
+        command += ["-b", bind] if bind else []
+        command += [app] if app else []
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}:{PROGRAMS}",
+            MARK: self.mark,
+            **(env or {}),
+        }
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=cwd or self.directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                **{"stdout": log, "start_new_session": True, **popen},  # type: ignore
+            )
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, *, within: float = 15.0) -> None:
+        """Until all workers of the first generation serve."""
+
+        def is_ready() -> bool:
+            if self.process is not None and self.process.poll() is not None:
+                raise RuntimeError(f"ended with {self.process.returncode}:\n{self.log}")
+            return " ready workers=" in self.log
+
+        eventually(is_ready, within=within)
+        match = re.search(r"listening on=http://[^ ]*:(\d+)", self.log)
+        self.port = int(match[1]) if match else 0
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def signal(self, number: int) -> None:
+        """Send the master a signal."""
+        os.kill(self.pid, number)
+
+    def wait(self, *, within: float = 15.0) -> int:
+        """Until the master has exited; its exit status."""
+        assert self.process is not None
+        try:
+            return self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {within} s") from None
+
+    def stop(self, number: int = signal.SIGTERM, *, within: float = 15.0) -> int:
+        """Send TERM (or another signal), wait; the exit status."""
+        self.signal(number)
+        return self.wait(within=within)
+
+    # Looking
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def wait_log(self, pattern: str, *, within: float = 10.0) -> re.Match[str]:
+        """Until the log matches; the match."""
+        return eventually(lambda: re.search(pattern, self.log), within=within)
+
+    def processes(self) -> dict[int, str]:
+        """All living processes of this server: pid → title."""
+        found = {}
+        for name in os.listdir("/proc"):
+            if name.isdigit() and self._is_ours(int(name)):
+                title = Path(f"/proc/{name}/cmdline").read_bytes()
+                found[int(name)] = title.replace(b"\0", b" ").decode().strip()
+        return found
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return False
+        return f"{MARK}={self.mark}".encode() in environ
+
+    def workers(self, generation: int | None = None) -> list[int]:
+        """The pids of the workers that serve, oldest first."""
+        wanted = "gen " if generation is None else f"gen {generation} "
+        return [
+            pid
+            for pid, title in sorted(self.processes().items())
+            if title.startswith("prefork: worker") and wanted in title
+        ]
+
+    def template(self) -> int:
+        """The pid of the newest template."""
+        titles = self.processes().items()
+        return max(pid for pid, t in titles if t.startswith("prefork: template"))
+
+    # Talking
+
+    def connect(self, *, timeout: float = 10.0) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout)
+
+    def get(
+        self, path: str = "/", *, timeout: float = 15.0, **headers: str
+    ) -> tuple[int, bytes]:
+        """One GET over a connection of its own: status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request("GET", path, headers={"Connection": "close", **named})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def raw(self, data: bytes, *, timeout: float = 10.0) -> bytes:
+        """Send bytes, read to the end; everything that came back."""
+        with self.connect(timeout=timeout) as connection:
+            connection.sendall(data)
+            return read_all(connection)
+
+    def clean_up(self) -> list[str]:
+        """Kill what is left; the titles of what should have gone by itself."""
+        is_running = self.process is not None and self.process.poll() is None
+        left = {} if is_running else self.processes()
+        for pid in [*self.processes()]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if self.process is not None:
+            self.process.wait(10)
+        return list(left.values())
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the end, or a reset."""
+    data = b""
+    try:
+        while part := connection.recv(65536):
+            data += part
+    except ConnectionResetError:
+        data += b"[RESET]"
+    return data
