@@ -6,13 +6,13 @@ shell ── foreground ──── waits for a byte ────────�
 """
 
 import os
+import signal
 import stat
 import sys
 
 from prefork.errors import EXIT_OK, EXIT_REFUSED, SystemRefusal
 
 STDIN, STDOUT, STDERR = 0, 1, 2
-EXIT_INTERRUPTED = 130  # what a shell reports of a program that ^C has ended
 
 
 class Handshake:
@@ -68,6 +68,11 @@ def detach() -> Handshake:
     for stream in sys.stdout, sys.stderr:
         if stream is not None:  # so it is if it was closed when we were started
             stream.flush()  # or both processes would print what is buffered
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    if on_interrupt is signal.default_int_handler:
+        # ^C ends the foreground process where it stands: a KeyboardInterrupt would
+        # run clean-up that is the daemon's.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     verdict, pipe = os.pipe()
     if os.fork():
         os.close(pipe)
@@ -78,16 +83,13 @@ def detach() -> Handshake:
     # terminal, by opening one; a child of the leader's cannot.
     if os.fork():
         os._exit(EXIT_OK)
+    signal.signal(signal.SIGINT, on_interrupt)
     _silence(STDIN)
     return Handshake(pipe)
 
 
 def _wait_verdict(verdict: int) -> int:
-    try:
-        said = os.read(verdict, 1)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    if said:
+    if said := os.read(verdict, 1):
         return said[0]
     # Every copy of the pipe is closed, and nothing was said: it is dead.
     os.write(STDERR, b"prefork: the daemon died while it was starting\n")
