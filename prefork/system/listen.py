@@ -220,11 +220,9 @@ def close_door(listener: Listener) -> None:
         listener.socket.shutdown(socket.SHUT_RD)
         return
     try:
-        _drop_newcomers(listener.socket)
+        _drop_first_words(listener.socket)
     except OSError:
-        # A sandbox may forbid filters.  A queue of none lets one more in, and loses
-        # handshakes that are half done while anyone is queued: second best.
-        listener.socket.listen(0)
+        _drop_what_came_far(listener.socket)
 
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h; the socket module has no name for it
@@ -241,11 +239,28 @@ FIRST_WORDS_ARE_LOST = (
 )
 
 
-def _drop_newcomers(sock: socket.socket) -> None:
+def _drop_first_words(sock: socket.socket) -> None:
     code = b"".join(struct.pack("=HBBI", *line) for line in FIRST_WORDS_ARE_LOST)
     memory = array.array("B", code)  # an array knows its address, as bytes do not
     program = struct.pack("@HP", len(FIRST_WORDS_ARE_LOST), memory.buffer_info()[0])
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+IPV6_MINHOPCOUNT = 73  # linux/in6.h
+IP_MINTTL = 21  # ip(7); the socket module has no name for either
+
+
+def _drop_what_came_far(sock: socket.socket) -> None:
+    # For who may not attach a filter: Linux 6.18 wants CAP_NET_ADMIN for it on TCP.
+    # No packet that could be a newcomer's has 255 hops to go; most systems start at
+    # 64 or 128, loopback included.  Better than listen(0), which goes on answering
+    # newcomers, to reset them at the close.  Connections that are queued keep their
+    # own limit; one whose handshake ends only now inherits this, and hears nothing
+    # until whoever accepts it sets it back to 0.
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, 255)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 255)
 
 
 def close(listener: Listener) -> None:

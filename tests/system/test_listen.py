@@ -389,7 +389,7 @@ def test_the_path_is_free_for_a_successor_once_the_door_is_closed(
     assert (accept_all(old), accept_all(new)) == ([b"old"], [b"new"])
 
 
-class Sandboxed(socket.socket):
+class Unprivileged(socket.socket):
     """A socket of a process that may not attach filters."""
 
     def setsockopt(self, level: int, option: int, *value: object) -> None:
@@ -398,14 +398,16 @@ class Sandboxed(socket.socket):
         super().setsockopt(level, option, *value)
 
 
-def test_closes_the_door_without_a_filter_too(opened: Opener, client: Newcomer) -> None:
-    usual = opened("127.0.0.1:0")
-    sandboxed = Sandboxed(fileno=os.dup(usual.socket.fileno()))
-    with sandboxed:
-        listener = Listener(usual.address, sandboxed)
-        client(listener).send(b"queued")
+@pytest.mark.parametrize("bind", TCP)
+def test_closes_the_door_without_privileges_too(
+    opened: Opener, client: Newcomer, bind: str
+) -> None:
+    usual = opened(bind)
+    with Unprivileged(fileno=os.dup(usual.socket.fileno())) as unprivileged:
+        listener = Listener(usual.address, unprivileged)
+        queued = client(listener)
         close_door(listener)
-        # The queue has room for one, whatever listen(2) is told.
+        queued.send(b"queued")
         assert not is_settled(client(listener), within=0.05)
         assert accept_all(listener) == [b"queued"]
 
