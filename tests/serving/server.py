@@ -3,12 +3,12 @@
 import http.client
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import uuid
 from pathlib import Path
+from signal import SIGKILL, SIGTERM
 
 from serving.eventually import eventually
 
@@ -72,7 +72,7 @@ class Server:
             return " ready workers=" in self.log
 
         eventually(is_ready, within=within)
-        match = re.search(r"listening on=http://[^ ]*:(\d+)", self.log)
+        match = re.search(r"listening on=http://\S*:(\d+)$", self.log, re.MULTILINE)
         self.port = int(match[1]) if match else 0
 
     @property
@@ -92,7 +92,7 @@ class Server:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {within} s") from None
 
-    def stop(self, number: int = signal.SIGTERM, *, within: float = 15.0) -> int:
+    def stop(self, number: int = SIGTERM, *, within: float = 15.0) -> int:
         """Send TERM (or another signal), wait; the exit status."""
         self.signal(number)
         return self.wait(within=within)
@@ -110,18 +110,23 @@ class Server:
     def processes(self) -> dict[int, str]:
         """All living processes of this server: pid → title."""
         found = {}
-        for name in os.listdir("/proc"):
-            if name.isdigit() and self._is_ours(int(name)):
-                title = Path(f"/proc/{name}/cmdline").read_bytes()
-                found[int(name)] = title.replace(b"\0", b" ").decode().strip()
+        for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+            try:
+                if pid != os.getpid() and self._is_ours(pid):
+                    title = Path(f"/proc/{pid}/cmdline").read_bytes()
+                    found[pid] = title.replace(b"\0", b" ").decode().strip()
+            except OSError:
+                pass  # it has just left, or is a zombie
         return found
 
     def _is_ours(self, pid: int) -> bool:
-        try:
-            environ = Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            return False
-        return f"{MARK}={self.mark}".encode() in environ
+        """By its environment, which a title overwrites; then by what is open."""
+        environ = Path(f"/proc/{pid}/environ").read_bytes()
+        if f"{MARK}={self.mark}".encode() in environ:
+            return True
+        names = ("cwd", "fd/1", "fd/2")
+        places = [os.readlink(f"/proc/{pid}/{name}") + "/" for name in names]
+        return any(place.startswith(f"{self.directory}/") for place in places)
 
     def workers(self, generation: int | None = None) -> list[int]:
         """The pids of the workers that serve, oldest first."""
@@ -165,11 +170,12 @@ class Server:
         """Kill what is left; the titles of what should have gone by itself."""
         is_running = self.process is not None and self.process.poll() is None
         left = {} if is_running else self.processes()
-        for pid in [*self.processes()]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        while living := self.processes():  # the last of them may still be forking
+            for pid in living:
+                try:
+                    os.kill(pid, SIGKILL)
+                except ProcessLookupError:
+                    pass
         if self.process is not None:
             self.process.wait(10)
         return list(left.values())
