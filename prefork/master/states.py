@@ -1,7 +1,9 @@
 """The life of a worker, as the master sees it.
 
     ORDERED ─ registered ─► BOOTING ─ ready ─► SERVING ─ retire ─► RETIRING
-       └───────── overdue ─────┴──────────────────┴────► ABORTED ─ overdue ─► KILLED
+    BOOTING, SERVING, RETIRING ─ overdue ─► ABORTED ─ overdue ─► KILLED
+    ORDERED, BOOTING ─ retire ─► KILLED
+    ORDERED ─ overdue ─► KILLED
 
 and from every state, when its process has exited, to GONE.  A key that is missing
 from the table is an error in the master.

@@ -1,0 +1,136 @@
+"""prefork.master.obituary: how it ended, and whose fault that was."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from prefork.master.obituary import SECOND, Obituary
+from prefork.master.roster import Member
+from prefork.master.states import State
+from prefork.monitor.log import Log
+from prefork.monitor.outlet import Outlet
+from prefork.monitor.scoreboard import Scoreboard
+
+NOW = 1000.0
+
+
+def obituary(
+    *,
+    state: State = State.SERVING,
+    exit: str = "SIGSEGV",
+    because: str = "",
+    requests: int = 0,
+    uptime: float = 1.0,
+    current: bytes = b"",
+    running: float = 0.0,
+) -> Obituary:
+    """The end of worker 3, which was born `uptime` seconds ago."""
+    scoreboard = Scoreboard()
+    slot = scoreboard.worker_slot(3)
+    for _ in range(requests):
+        slot.begin(b"10.0.0.1 GET /before", now=0, deadline=0)
+        slot.end(now=0, sent=0)
+    if current:
+        slot.begin(current, now=int((NOW - running) * SECOND), deadline=0)
+    member = Member(3, 7, NOW - uptime, 0.0, 60.0, 30.0, pid=812, state=state)
+    member.ready_at = NOW - uptime
+    member.killed_because = because
+    tenant = scoreboard.read(3)
+    os.close(scoreboard.descriptor)
+    return Obituary(member, tenant, state, exit, NOW)
+
+
+@pytest.mark.parametrize(
+    ("blamed", "end"),
+    [
+        (False, {"state": State.RETIRING, "exit": "exit code 0"}),
+        (True, {"state": State.RETIRING, "exit": "SIGSEGV"}),
+        (True, {"state": State.RETIRING, "exit": "exit code 3"}),
+        (False, {"state": State.KILLED, "exit": "SIGKILL"}),
+        (True, {"state": State.KILLED, "because": "over its boot timeout"}),
+        (True, {"state": State.ABORTED, "because": "request over its deadline"}),
+        (True, {"state": State.SERVING, "exit": "exit code 0"}),
+        (True, {"state": State.BOOTING, "exit": "exit code 1"}),
+        (True, {"state": State.ORDERED, "exit": "was never forked"}),
+    ],
+)
+def test_only_who_was_to_leave_is_not_blamed(blamed: bool, end: dict) -> None:
+    assert obituary(**end).is_blamed is blamed
+
+
+@pytest.mark.parametrize(
+    ("cause", "end"),
+    [
+        ("exit code 3", {"exit": "exit code 3"}),
+        ("SIGKILL from outside", {"exit": "SIGKILL"}),
+        (
+            "killed by prefork: over its boot timeout",
+            {"exit": "SIGABRT", "because": "over its boot timeout"},
+        ),
+        ("was never forked", {"exit": "was never forked"}),
+    ],
+)
+def test_says_who_did_it(cause: str, end: dict) -> None:
+    assert obituary(**end).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("proven", "end"),
+    [
+        (False, {"requests": 0, "uptime": 0.5}),
+        (False, {"requests": 1, "uptime": 0.5}),  # behaviour 15
+        (True, {"requests": 100, "uptime": 0.5}),
+        (True, {"requests": 0, "uptime": 60.0}),
+    ],
+)
+def test_whoever_has_served_well_is_proven(proven: bool, end: dict) -> None:
+    assert obituary(**end).is_proven is proven
+
+
+def test_a_request_that_it_served_was_cut() -> None:
+    assert obituary(current=b"10.0.0.1 GET /deadly").unanswered == 1
+    assert obituary(requests=5).unanswered == 0
+
+
+def test_knows_how_long_the_request_has_run() -> None:
+    cut = obituary(current=b"10.0.0.1 GET /deadly", running=2.5)
+    assert cut.request_seconds == pytest.approx(2.5)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def logged(end: Obituary, pipe: tuple[int, int]) -> str:
+    outlet = Outlet(pipe[1])
+    end.log(Log(outlet))
+    outlet.close()
+    return os.read(pipe[0], 65536).decode()
+
+
+def test_the_log_names_the_request_it_died_in(pipe: tuple[int, int]) -> None:
+    """Behaviour 12: method and path are in the log."""
+    line = logged(
+        obituary(requests=41, current=b"10.0.0.1 GET /deadly", running=2.5), pipe
+    )
+    assert "error lost worker" in line
+    assert 'cause="SIGSEGV from outside"' in line
+    assert "worker=3 pid=812 generation=7 uptime=1.0 requests=41" in line
+    assert 'request="10.0.0.1 GET /deadly" request_seconds=2.5' in line
+
+
+def test_an_idle_worker_died_in_no_request(pipe: tuple[int, int]) -> None:
+    """Behaviour 11: the exit's reason is in the log."""
+    line = logged(obituary(requests=41, exit="SIGKILL"), pipe)
+    assert "SIGKILL" in line
+    assert "request=" not in line
+
+
+def test_whoever_retired_is_no_error(pipe: tuple[int, int]) -> None:
+    line = logged(obituary(state=State.RETIRING, exit="exit code 0"), pipe)
+    assert "info retired worker" in line
