@@ -2,21 +2,25 @@
 
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from prefork.cli.control import COMMANDS
 from prefork.cli.manual import MORE, fill, main
 from prefork.errors import EXIT_MEANINGS
+from prefork.master.master import ON_SIGNAL
 from prefork.settings import SETTINGS, Setting
 
 MAN = Path(__file__).parents[2] / "man"
 COMMAND = MAN / "prefork-wsgi.1"
 FILE = MAN / "prefork.toml.5"
+CONTROL = MAN / "prefork.1"
 
 every_page = pytest.mark.parametrize(
-    "page", [COMMAND, FILE], ids=lambda page: page.name
+    "page", [COMMAND, FILE, CONTROL], ids=lambda page: page.name
 )
 every_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 
@@ -53,6 +57,17 @@ def test_every_key_and_variable_is_in_the_page_of_the_file(setting: Setting) -> 
 @pytest.mark.parametrize("status", EXIT_MEANINGS)
 def test_every_exit_status_is_in_the_page_of_the_command(status: int) -> None:
     assert f".It {status}" in COMMAND.read_text().splitlines()
+
+
+def test_the_signals_in_the_page_of_the_command_are_those_of_the_master() -> None:
+    items = re.findall(r"^\.It Dv (.*)$", COMMAND.read_text(), re.MULTILINE)
+    names = {signal.Signals(number).name for number in ON_SIGNAL}
+    assert set(" , ".join(items).split(" , ")) == names
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_subcommand_is_in_the_page_of_the_control_program(name: str) -> None:
+    assert f".It Cm {name}" in CONTROL.read_text().splitlines()
 
 
 def test_only_settings_have_more_to_be_said() -> None:
