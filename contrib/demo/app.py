@@ -128,7 +128,9 @@ def show_page(
 
 
 def send_json(start_response: StartResponse, content: object) -> list[bytes]:
-    return send(start_response, json.dumps(content).encode() + b"\n", "application/json")
+    return send(
+        start_response, json.dumps(content).encode() + b"\n", "application/json"
+    )
 
 
 def send(
