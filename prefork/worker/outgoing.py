@@ -69,17 +69,25 @@ class Outgoing:
         """Send what the socket takes; True when all is gone.  ClientGone."""
         while self._parts:
             part = self._parts[0]
-            before = part.left
-            try:
-                part.send(fd)
-            except BlockingIOError:
+            if part.left and not self._send(part, fd):
                 return False
-            except OSError as error:
-                raise ClientGone(f"could not send: {error.strerror}") from error
-            if isinstance(part, BytesPart):
-                self.size -= before - part.left
             if not part.left:
                 self._parts.popleft().close()
+        return True
+
+    def _send(self, part: BytesPart | FilePart, fd: int) -> bool:
+        """Send some of a part; False if the socket takes none."""
+        before = part.left
+        try:
+            part.send(fd)
+        except BlockingIOError:
+            return False
+        except ClientGone:
+            raise
+        except OSError as error:
+            raise ClientGone(f"could not send: {error.strerror}") from error
+        if isinstance(part, BytesPart):
+            self.size -= before - part.left
         return True
 
     def discard(self) -> None:

@@ -1,0 +1,129 @@
+"""A protocol small enough for tests of the worker's parts: a request is a line.
+
+    `NAME\\n`             a request without a body
+    `NAME LENGTH\\n…`     … with LENGTH bytes of one
+    `NAME LENGTH wait\\n` … whose sender waits until the body is wanted
+    `bad\\n`              is refused
+
+The answer is its status, a newline, and its chunks as they are.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+
+from prefork.errors import ProtocolError
+from prefork.protocols.request import Request
+
+
+class LineDoor:
+    """Accepts connections of a listener, or of none; speaks lines."""
+
+    def __init__(self, listener: socket.socket | None = None) -> None:
+        self._listener = listener
+        self.fd = listener.fileno() if listener else -1
+        self.protocol = Lines()
+        self.before_accept: Callable[[], object] = lambda: None
+
+    def accept(self) -> tuple[int, dict[str, str]]:
+        assert self._listener is not None
+        self.before_accept()
+        connection, _ = self._listener.accept()
+        fd = connection.detach()
+        os.set_blocking(fd, False)
+        return fd, {"REMOTE_ADDR": "127.0.0.1"}
+
+    def trust(self, variables: dict[str, str]) -> None:
+        pass
+
+
+class Lines:
+    """The protocol of the door."""
+
+    def receiver(self, *, remote: dict[str, str]) -> "LineReceiver":
+        return LineReceiver(remote)
+
+    def answer(self, request: Request, *, date: str, keep_alive: bool) -> "PlainAnswer":
+        return PlainAnswer(keep_alive=keep_alive and request.keep_alive)
+
+    def error_answer(self, error: ProtocolError, *, date: str) -> bytes:
+        return f"{error.status} {error.reason}\n".encode()
+
+
+class LineReceiver:
+    """Gathers a line."""
+
+    def __init__(self, remote: dict[str, str]) -> None:
+        self._remote = remote
+        self._buffer = b""
+        self.request_line = ""
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._buffer
+
+    def feed(self, data: bytes) -> Request | None:
+        self._buffer += data
+        line, end, rest = self._buffer.partition(b"\n")
+        if not end:
+            return None
+        self._buffer = b""
+        name, *more = line.decode().split()
+        if name == "bad":
+            raise ProtocolError("a bad line")
+        return Request(
+            {**self._remote, "REQUEST_METHOD": "GET", "REQUEST_URI": name},
+            body=CountedBody(int(more[0])) if more else None,
+            rest=rest,
+            keep_alive=True,
+            expects_continue="wait" in more,
+        )
+
+
+class CountedBody:
+    """So many bytes; one that begins with `!` is malformed."""
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.done = not length
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        if data.startswith(b"!"):
+            raise ProtocolError("a malformed body", status=413)
+        part, rest = data[: self._left], data[self._left :]
+        self._left -= len(part)
+        self.done = not self._left
+        self.rest += rest
+        return part
+
+
+class PlainAnswer:
+    """Status, newline, chunks."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.problem = ""
+        self.sent = 0
+
+    def start(
+        self, status: str, headers: object, chunk: bytes, *, complete: bool
+    ) -> bytes:
+        if "\r" in status:
+            raise ValueError("a status that cannot be sent")
+        return status.encode() + b"\n" + self.chunk(chunk)
+
+    def start_file(
+        self, status: str, headers: object, size: int
+    ) -> tuple[bytes, int] | None:
+        if status.startswith("9"):
+            return None  # as of a protocol that frames its bytes
+        self.sent += size
+        return status.encode() + b"\n", size
+
+    def chunk(self, data: bytes) -> bytes:
+        self.sent += len(data)
+        return data
+
+    def end(self) -> bytes:
+        return b".\n"
