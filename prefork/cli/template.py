@@ -5,6 +5,7 @@ channel as descriptor 3.  Its children end here too, as workers.
 """
 
 import atexit
+import faulthandler
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ STDERR = 2
 
 def main() -> int:
     """Be a template; and in each child a worker, which never returns."""
+    faulthandler.enable(file=STDERR)  # an import that hangs is told ABRT: where was it?
     channel = adopt(CHANNEL)
     os.set_inheritable(CHANNEL, False)
     message = channel.wait()

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 
+from prefork.errors import EXIT_APPLICATION
 from prefork.master.backoff import BackOff
 from prefork.settings import Settings, to_json
 from prefork.system.channel import Channel, Message, pair
@@ -44,6 +45,7 @@ class Generation:
         self.pid = 0
         self.deadline = float("inf")
         self.failure = ""  # why the last template came to nothing
+        self.failure_status = EXIT_APPLICATION  # and what that is as an exit status
         self.backoff = BackOff(chance)
         self.channel: Channel | None = None
 
@@ -67,6 +69,7 @@ class Generation:
         self.channel = ours
         self.stage = Stage.LOADING
         self.failure = ""
+        self.failure_status = EXIT_APPLICATION
         self.deadline = now + self.settings.boot_timeout
         self._bequeath(shared, access)
 

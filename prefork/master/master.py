@@ -83,7 +83,7 @@ class Master:
         self._was_staffed = False
         self._stop_signals = 0
         self._cut = 0  # requests that were cut by the stop
-        self._is_failed = False
+        self._failure = EXIT_OK  # the exit status of a start that came to nothing
         self._turned_at = time.monotonic()
 
     # The loop
@@ -209,7 +209,7 @@ class Master:
         if self._stop_signals:
             return
         if not self._is_proven:
-            self._fail(reason)
+            self._fail(reason, generation.failure_status)
         elif self._reload is not None and generation is self._candidate():
             self._reload.template_failed(reason)
         elif generation is self._target:
@@ -263,11 +263,11 @@ class Master:
                     retry_in=round(delay, 2),
                 )
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, status: int = EXIT_APPLICATION) -> None:
         """Nothing has ever served: this is the end."""
-        if not self._is_failed:
+        if not self._failure:
             self._log.critical("cannot start", text=reason)
-        self._is_failed = True
+            self._failure = status
         self._stop_signals = max(self._stop_signals, 1)
         for member in self._crew.members():
             self._crew.kill(member, "the start has failed")
@@ -419,8 +419,8 @@ class Master:
 
     def _finish(self) -> int:
         self._listeners.close()
-        if self._is_failed:
-            return EXIT_APPLICATION
+        if self._failure:
+            return self._failure
         if self._cut:
             self._log.warning("stopped master", requests_cut=self._cut)
             return EXIT_CUT

@@ -95,7 +95,8 @@ class Reload:
     def template_failed(self, reason: str) -> None:
         """It is told of the candidate's template only; while rolling too."""
         if self.phase is Phase.BOOT:
-            self.roll_back(reason, EXIT_APPLICATION)
+            assert self.candidate is not None
+            self.roll_back(reason, self.candidate.failure_status)
 
     def worker_is_ready(self, member: Member) -> None:
         """A new worker serves."""

@@ -129,6 +129,7 @@ class Templates:
                     self._on_loaded(generation)
             case "failed":
                 generation.failure = fields["text"]
+                generation.failure_status = fields["status"]
             case "unsafe":
                 self._consider(generation, fields["hazards"], forced=fields["forced"])
             case "unforked":

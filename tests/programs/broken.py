@@ -1,0 +1,7 @@
+"""Cannot be imported."""
+
+
+def wsgi(environ, start_response): ...
+
+
+raise RuntimeError("broken on purpose")
