@@ -60,10 +60,7 @@ class ArrivingBody(io.RawIOBase):
             # RFC 9110 10.1.1: a 100 is sent when the body is wanted, not before.
             self._must_continue = False
             self._client.transmit(CONTINUE)
-        try:
-            data = self._try_to_read()
-        except OSError as error:
-            raise ClientGone(f"could not read: {error.strerror}") from error
+        data = self._try_to_read()
         if not data:
             raise ClientGone("the client left before its body was complete")
         return data
@@ -74,6 +71,8 @@ class ArrivingBody(io.RawIOBase):
                 return os.read(self._client.fd, READ_SIZE)
             except BlockingIOError:
                 self._wait()
+            except OSError as error:
+                raise ClientGone(f"could not read: {error.strerror}") from error
 
     def _wait(self) -> None:
         now = time.monotonic()

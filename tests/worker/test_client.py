@@ -1,0 +1,159 @@
+"""prefork.worker.client: one connection, what arrives and what leaves."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+from serving.lines import LineDoor
+
+from prefork.errors import ClientGone, ProtocolError
+from prefork.worker.client import Client, State
+
+BIG = b"x" * (1 << 20)
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Client, socket.socket]]:
+    """A connection as the worker has it, and the client's end."""
+    server, far = socket.socketpair()
+    server.setblocking(False)
+    far.settimeout(5)
+    client = Client(server.detach(), LineDoor(), {"REMOTE_ADDR": "::1"})  # type: ignore[arg-type]
+    yield client, far
+    far.close()
+    if client.fd >= 0:
+        client.close()
+
+
+@pytest.fixture
+def client(ends: tuple[Client, socket.socket]) -> Client:
+    return ends[0]
+
+
+@pytest.fixture
+def far(ends: tuple[Client, socket.socket]) -> socket.socket:
+    return ends[1]
+
+
+def receive(client: Client, data: bytes, *, body_buffer: int = 100) -> bool:
+    return client.receive(data, body_buffer=body_buffer)
+
+
+def test_a_head_makes_a_request(client: Client) -> None:
+    assert client.is_fresh
+    assert receive(client, b"GET\n")
+    assert client.state is State.SERVING
+    assert not client.is_fresh
+    assert client.request is not None
+    assert client.request.variables["REMOTE_ADDR"] == "::1"
+
+
+def test_a_part_of_a_head_does_not(client: Client) -> None:
+    assert not receive(client, b"GE")
+    assert client.state is State.HEAD
+    assert receive(client, b"T\n")
+
+
+def test_a_small_body_is_waited_for(client: Client) -> None:
+    assert not receive(client, b"POST 10\nhello")
+    assert client.state is State.BODY
+    assert receive(client, b"world")
+    assert b"".join(client.parts) == b"helloworld"
+
+
+def test_a_large_body_is_waited_for_up_to_the_buffer(client: Client) -> None:
+    assert not receive(client, b"POST 1000\n" + b"x" * 99)
+    assert receive(client, b"x")
+    assert client.size == 100
+
+
+def test_a_body_that_waits_for_us_is_not_waited_for(client: Client) -> None:
+    assert receive(client, b"POST 10 wait\n")
+    assert client.state is State.SERVING
+
+
+def test_what_cannot_be_a_request_is_an_error(client: Client) -> None:
+    with pytest.raises(ProtocolError):
+        receive(client, b"bad\n")
+    with pytest.raises(ProtocolError):
+        receive(client, b"POST 10\n!")
+
+
+@pytest.mark.parametrize("request_", [b"GET\n", b"POST 3\nabc"])
+def test_the_next_request_is_kept(client: Client, request_: bytes) -> None:
+    """Pipelining."""
+    assert receive(client, request_ + b"NEXT\n")
+    assert client.has_unread_input()
+    assert client.next_request() == b"NEXT\n"
+    assert client.state is State.QUIET
+    assert client.parts == []
+    assert receive(client, b"POST 2\nxy")
+    assert b"".join(client.parts) == b"xy"
+
+
+@pytest.mark.parametrize(
+    ("received", "is_unread"),
+    [(b"GET\n", False), (b"POST 3\nabc", False), (b"POST 200\n" + b"x" * 100, True)],
+)
+def test_knows_whether_all_was_read(
+    client: Client, received: bytes, is_unread: bool
+) -> None:
+    receive(client, received)
+    assert client.has_unread_input() is is_unread
+
+
+def test_a_refused_client_may_have_said_more(client: Client) -> None:
+    assert client.has_unread_input()
+
+
+def test_what_the_socket_takes_leaves_nothing(
+    client: Client, far: socket.socket
+) -> None:
+    client.transmit(b"hello")
+    assert client.outgoing is None
+    assert far.recv(100) == b"hello"
+
+
+def test_what_it_does_not_take_leaves_later(client: Client, far: socket.socket) -> None:
+    client.transmit(BIG)
+    client.transmit(b"the end")
+    assert not client.flush()
+    received = b""
+    while not client.flush():
+        received += far.recv(1 << 20)
+    assert client.outgoing is None
+    client.shut()
+    while data := far.recv(1 << 20):
+        received += data
+    assert received == BIG + b"the end"
+
+
+def test_a_client_that_left_is_gone(client: Client, far: socket.socket) -> None:
+    far.close()
+    with pytest.raises(ClientGone):
+        client.transmit(b"hello")
+
+
+def test_after_shut_the_client_may_still_speak(
+    client: Client, far: socket.socket
+) -> None:
+    client.shut()
+    assert far.recv(100) == b""
+    far.send(b"last words")
+    assert os.read(client.fd, 100) == b"last words"
+
+
+def test_to_shut_a_client_that_left_is_no_error(
+    client: Client, far: socket.socket
+) -> None:
+    far.close()
+    client.shut()
+
+
+def test_close_drops_what_was_outgoing(client: Client, far: socket.socket) -> None:
+    client.transmit(BIG)
+    client.close()
+    client.fd = -1
+    while far.recv(1 << 20):
+        pass
