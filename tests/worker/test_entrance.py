@@ -1,0 +1,292 @@
+"""prefork.worker.entrance: the doors, the bell, and when neither is answered."""
+
+import errno
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from serving.lines import LineDoor
+
+from prefork.worker.entrance import Entrance
+
+
+class House:
+    """One worker's entrance to one or more listeners; it notes who came in."""
+
+    def __init__(self, listeners: list[socket.socket], bell: int) -> None:
+        self.epoll = select.epoll()
+        self.doors = [LineDoor(listener) for listener in listeners]
+        self.guests: list[int] = []
+        self.notices: list[str] = []
+        self.has_room = False
+        self.entrance = Entrance(
+            self.epoll,
+            self.doors,  # type: ignore[arg-type]
+            bell,
+            welcome=lambda fd, door, remote: self.guests.append(fd),
+            make_room=lambda: self.has_room,
+            notice=lambda event, **fields: self.notices.append(event),
+        )
+
+    def is_woken(self, within: float = 0.0) -> list[int]:
+        """The descriptors that ask for an answer."""
+        return [fd for fd, _ in self.epoll.poll(within)]
+
+    def answer(self, *, is_busy: bool = False) -> None:
+        """What a worker does when it is woken."""
+        for fd in self.is_woken():
+            self.entrance.answer(fd, is_busy=is_busy)
+
+    def close(self) -> None:
+        self.epoll.close()
+        for fd in self.guests:
+            os.close(fd)
+
+
+class Street:
+    """Listeners, a bell, the workers who share them, and passers-by."""
+
+    def __init__(self) -> None:
+        self.bell = os.eventfd(0, os.EFD_NONBLOCK)
+        self.listeners = [self._listen(), self._listen()]
+        self.houses: list[House] = []
+        self.callers: list[socket.socket] = []
+
+    def _listen(self) -> socket.socket:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        return listener
+
+    def house(self) -> House:
+        self.houses.append(House(self.listeners, self.bell))
+        return self.houses[-1]
+
+    def call(self, listener: int = 0) -> None:
+        """Somebody connects."""
+        address = self.listeners[listener].getsockname()
+        self.callers.append(socket.create_connection(address))
+
+    def close(self) -> None:
+        for each in [*self.houses, *self.callers, *self.listeners]:
+            each.close()
+        os.close(self.bell)
+
+
+@pytest.fixture
+def street() -> Iterator[Street]:
+    street = Street()
+    yield street
+    street.close()
+
+
+@pytest.fixture
+def house(street: Street) -> House:
+    return street.house()
+
+
+def test_one_comes_in_a_turn(street: Street, house: House) -> None:
+    for _ in range(3):
+        street.call()
+    for turn in range(1, 4):
+        house.answer()
+        assert len(house.guests) == turn
+    assert house.is_woken() == []
+
+
+def test_every_door_is_answered(street: Street, house: House) -> None:
+    """Behaviour 54."""
+    street.call(0)
+    street.call(1)
+    house.answer()
+    assert len(house.guests) == 2
+
+
+def test_nobody_at_the_door_is_no_error(house: House) -> None:
+    assert not house.entrance.try_one()
+    assert house.guests == []
+
+
+# The bell
+
+
+def test_a_busy_worker_rings_for_an_idle_one(street: Street) -> None:
+    """Behaviour 53: the wake-up is handed on, so that nobody is stranded."""
+    busy, idle = street.house(), street.house()
+    street.call()
+    for house in (busy, idle):
+        if house.is_woken():
+            house.entrance.answer(house.doors[0].fd, is_busy=True)
+    assert street.bell in idle.is_woken()
+    idle.answer()
+    assert len(idle.guests) == 1
+    assert busy.guests == []
+
+
+def test_the_bell_stops_when_it_is_answered(street: Street, house: House) -> None:
+    os.eventfd_write(street.bell, 3)
+    house.answer()
+    assert house.is_woken() == []
+
+
+def test_a_bell_that_a_sibling_has_answered_is_no_error(
+    street: Street, house: House
+) -> None:
+    street.call()
+    house.entrance.answer(street.bell, is_busy=False)
+    assert len(house.guests) == 1
+
+
+# When descriptors run out
+
+
+def refuse(code: int) -> None:
+    raise OSError(code, os.strerror(code))
+
+
+def test_without_descriptors_the_doors_are_left_alone(
+    street: Street, house: House
+) -> None:
+    """Behaviour 18: no spinning on a door that cannot be answered."""
+    street.call()
+    house.doors[0].before_accept = lambda: refuse(errno.EMFILE)
+    house.answer()
+    assert house.guests == []
+    assert house.is_woken() == []
+    assert house.notices == ["cannot accept"]
+
+
+def test_the_doors_are_answered_again_after_a_pause(
+    street: Street, house: House
+) -> None:
+    """Behaviour 18: recovers when descriptors are free."""
+    street.call()
+    house.doors[0].before_accept = lambda: refuse(errno.EMFILE)
+    house.answer()
+    house.doors[0].before_accept = lambda: None
+    now = time.monotonic()
+    house.entrance.resume_if_due(now)
+    assert house.is_woken() == [], "too early"
+    house.entrance.resume_if_due(now + 1)
+    house.answer()
+    assert len(house.guests) == 1
+
+
+def test_where_room_can_be_made_there_is_no_pause(street: Street, house: House) -> None:
+    street.call()
+    house.has_room = True
+    house.doors[0].before_accept = lambda: refuse(errno.EMFILE)
+    house.answer()
+    house.doors[0].before_accept = lambda: None
+    house.answer()
+    assert len(house.guests) == 1
+
+
+def test_a_pause_does_not_outlive_the_closing(street: Street, house: House) -> None:
+    street.call()
+    house.doors[0].before_accept = lambda: refuse(errno.EMFILE)
+    house.answer()
+    house.entrance.close(drain=False)
+    house.entrance.resume_if_due(time.monotonic() + 1)
+    assert house.is_woken() == []
+
+
+def test_real_descriptors_run_out(street: Street, house: House) -> None:
+    """Behaviour 18, with the kernel's own EMFILE."""
+    street.call()
+    hoard = []
+    try:
+        while True:
+            hoard.append(os.dup(0))
+    except OSError as error:
+        assert error.errno == errno.EMFILE
+    house.answer()
+    for fd in hoard:
+        os.close(fd)
+    assert house.notices == ["cannot accept"]
+    house.entrance.resume_if_due(time.monotonic() + 1)
+    house.answer()
+    assert len(house.guests) == 1
+
+
+def test_a_caller_that_has_left_is_no_reason_to_pause(
+    street: Street, house: House
+) -> None:
+    """Behaviour 57."""
+    street.call()
+    house.doors[0].before_accept = lambda: refuse(errno.ECONNABORTED)
+    house.answer()
+    assert house.notices == []
+    house.doors[0].before_accept = lambda: None
+    house.answer()
+    assert len(house.guests) == 1
+
+
+# Closing
+
+
+def test_a_closed_entrance_is_not_woken(street: Street, house: House) -> None:
+    house.entrance.close(drain=True)
+    street.call()
+    os.eventfd_write(street.bell, 1)
+    assert house.is_woken() == []
+
+
+def test_whoever_we_may_have_been_woken_for_is_taken_in(
+    street: Street, house: House
+) -> None:
+    """Behaviour 53: one accept more at each door; the rest is for others."""
+    for _ in range(3):
+        street.call(0)
+    street.call(1)
+    house.entrance.close(drain=False)
+    assert len(house.guests) == 2
+    house.entrance.drain_one()
+    assert house.entrance.is_drained
+    assert len(house.guests) == 2
+
+
+def test_at_the_end_everybody_is_taken_in(street: Street, house: House) -> None:
+    """Behaviour 40."""
+    for _ in range(4):
+        street.call(0)
+    street.call(1)
+    house.entrance.close(drain=True)
+    turns = 0
+    while not house.entrance.is_drained:
+        turns += 1
+        house.entrance.drain_one()
+        assert len(house.guests) <= turns, "one a turn: others may be idle"
+    assert len(house.guests) == 5
+
+
+@pytest.mark.parametrize("orders", [(False, True), (True, False), (True, True)])
+def test_can_be_closed_twice(house: House, orders: tuple[bool, bool]) -> None:
+    """A worker that retires hears of it again when the server stops."""
+    for drain in orders:
+        house.entrance.close(drain=drain)
+    house.entrance.drain_one()
+    assert house.entrance.is_drained
+
+
+def test_a_door_that_the_master_has_shut_is_drained(street: Street) -> None:
+    """Behaviour 40: shutdown(2) of a unix listener leaves its queue, then EINVAL."""
+    name = f"\0prefork-entrance-{os.getpid()}"
+    with (
+        socket.socket(socket.AF_UNIX) as listener,
+        socket.socket(socket.AF_UNIX) as caller,
+    ):
+        listener.bind(name)
+        listener.listen()
+        listener.setblocking(False)
+        street.houses.append(House([listener], street.bell))
+        caller.connect(name)
+        listener.shutdown(socket.SHUT_RD)
+        house = street.houses[-1]
+        house.entrance.close(drain=True)
+        for _ in range(2):
+            house.entrance.drain_one()
+        assert len(house.guests) == 1
+        assert house.entrance.is_drained
