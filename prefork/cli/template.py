@@ -21,6 +21,7 @@ from prefork.settings import Settings, from_json
 from prefork.system.channel import TEXT_LIMIT, Message, adopt
 from prefork.system.processes import die_with
 from prefork.template import loader
+from prefork.template.hazards import open_descriptors
 from prefork.template.template import Newborn, Template
 from prefork.worker.birth import Birthright, live
 
@@ -43,7 +44,7 @@ def main() -> int:
         preload=message.fields["preload"],
         master=estate.master,
         channel=channel,
-        own_descriptors={CHANNEL, *range(3), *message.descriptors},
+        own_descriptors=open_descriptors(),
         on_message={"reopen": estate.reopen_logs},
     ).run()
     if newborn is not None:

@@ -12,9 +12,16 @@ def find_hazards(known: Collection[int]) -> list[str]:
 
     A thread does not exist in a forked child, but the lock that it held does; a
     connection is shared, and two workers would talk on it at the same time.
-    `known` are descriptors of our own.
+    `known` are the descriptors that were open before.
     """
     return [*_find_threads(), *_find_connections(known)]
+
+
+def open_descriptors() -> set[int]:
+    """Every descriptor that is open in this process."""
+    listed = [int(name) for name in os.listdir("/proc/self/fd")]
+    # One was that of the listing: its number is free now, for the next to come.
+    return {fd for fd in listed if os.path.lexists(f"/proc/self/fd/{fd}")}
 
 
 def _find_threads() -> list[str]:
