@@ -10,6 +10,8 @@ from urllib.parse import parse_qs
 def wsgi(environ, start_response):
     path = environ["PATH_INFO"].strip("/") or "hello"
     query = {k: v[-1] for k, v in parse_qs(environ["QUERY_STRING"]).items()}
+    if "say" in query:  # so that a test knows when its request is being served
+        print(query["say"], file=environ["wsgi.errors"])
     return PATHS[path](environ, start_response, query)
 
 
