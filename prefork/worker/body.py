@@ -27,13 +27,15 @@ class ArrivingBody(io.RawIOBase):
         request = client.request
         assert request is not None and request.body is not None
         self._client = client
+        self._request = request
         self._body = request.body
         self._waiting = waiting
         self._deadlines = deadlines
         self._ready = memoryview(b"".join(client.parts))
         self._received = len(self._ready)
         self._since = client.since or time.monotonic()
-        self._must_continue = request.expects_continue and not self._ready
+        if self._ready:
+            request.expects_continue = False  # it does not wait, then
 
     def readable(self) -> bool:
         return True
@@ -56,9 +58,9 @@ class ArrivingBody(io.RawIOBase):
             raise ClientGone(error.reason, status=error.status) from error
 
     def _read(self) -> bytes:
-        if self._must_continue:
+        if self._request.expects_continue:
             # RFC 9110 10.1.1: a 100 is sent when the body is wanted, not before.
-            self._must_continue = False
+            self._request.expects_continue = False
             self._client.transmit(CONTINUE)
         data = self._try_to_read()
         if not data:

@@ -24,6 +24,7 @@ LAST_WORD_IDLE = 0.5  # seconds that kept-alive clients have left when we retire
 LAST_WORD_FRESH = 1.0  # the same for those who have not said a word yet
 LINGER = 10.0  # seconds at most for reading on after an early answer
 LINGER_SILENT = 2.0  # seconds of silence that end it
+LINGER_PIECE = 65536  # bytes read in one turn
 
 
 class Lobby:
@@ -249,17 +250,19 @@ class Lobby:
         self._read_on(client)
 
     def _read_on(self, client: Client) -> None:
+        """Read one piece: who goes on sending must not keep us from the others."""
         end = client.since + LINGER
         client.deadline = min(time.monotonic() + LINGER_SILENT, end)
         try:
-            while os.read(client.fd, 65536) and time.monotonic() < end:
-                pass
+            is_over = not os.read(client.fd, LINGER_PIECE)
         except BlockingIOError:
-            self._keep(client, select.EPOLLIN)
+            is_over = False
         except OSError:
+            is_over = True
+        if is_over:
             self._dismiss(client)
         else:
-            self._dismiss(client)
+            self._keep(client, select.EPOLLIN)
 
     def _keep(self, client: Client, events: int) -> None:
         """Watch a client for `events`: a system call only if that is new."""

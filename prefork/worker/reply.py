@@ -126,6 +126,7 @@ class Reply:
         request = self._client.request
         assert request is not None
         is_read = request.body is None or request.body.done
+        request.expects_continue = False  # a 100 inside an answer would be its body
         return self._client.door.protocol.answer(
             request, date=self._date, keep_alive=self._may_keep and is_read
         )
