@@ -1,5 +1,6 @@
 """One HTTP connection seen byte for byte: sent as it is, read answer by answer."""
 
+import select
 import socket
 from typing import NamedTuple
 
@@ -33,6 +34,17 @@ class Wire:
         """Send a request without a body."""
         lines = [f"{method} {target} HTTP/1.1", "Host: test", *headers, "", ""]
         self.send("\r\n".join(lines).encode("latin-1"))
+
+    def end(self) -> None:
+        """Say that nothing more will be sent; answers can still be read."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def wait_readable(self, seconds: float = 10.0) -> bool:
+        """Is there something to read within `seconds`, beyond what was read?"""
+        return bool(select.select([self.socket], [], [], seconds)[0])
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
 
     def read_answer(self, *, with_body: bool = True) -> Answer:
         """Read one answer; EOFError if there is none, or it ends too early."""
