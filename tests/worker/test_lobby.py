@@ -1,0 +1,542 @@
+"""prefork.worker.lobby: everyone who has nothing for the application to do."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from serving import eventually
+from serving.lines import LineDoor
+
+from prefork.errors import ProtocolError
+from prefork.worker import lobby as lobby_module
+from prefork.worker.client import Client, State
+from prefork.worker.limits import ClientDeadlines
+from prefork.worker.lobby import Lobby
+
+BIG = b"x" * (1 << 20)
+
+
+class Room:
+    """A lobby with one door, and those who come in through it."""
+
+    def __init__(self, *, size: int = 100, **deadlines: float) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.listener.setblocking(False)
+        self.door = LineDoor(self.listener)
+        self.bell = os.eventfd(0, os.EFD_NONBLOCK)
+        self.refused: list[str] = []
+        self.notices: list[str] = []
+        self.visitors: list[socket.socket] = []
+        patience = {"header": 9.0, "body": 9.0, "keep_alive": 9.0, "write": 9.0}
+        self.lobby = Lobby(
+            [self.door],  # type: ignore[list-item]
+            self.bell,
+            size=size,
+            body_buffer=1000,
+            deadlines=ClientDeadlines(body_min_rate=0, **{**patience, **deadlines}),
+            refuse=self._refuse,
+            notice=lambda event, **fields: self.notices.append(event),
+        )
+
+    def _refuse(self, client: Client, error: ProtocolError) -> None:
+        self.refused.append(error.reason)
+        client.transmit(f"{error.status}\n".encode())
+
+    def visit(self, data: bytes = b"") -> socket.socket:
+        """Somebody connects, and says `data`."""
+        visitor = socket.create_connection(self.listener.getsockname(), timeout=5)
+        self.visitors.append(visitor)
+        if data:
+            visitor.sendall(data)
+        return visitor
+
+    def let_in(self, *datas: bytes) -> list[socket.socket]:
+        """Some connect, and are inside."""
+        visitors = []
+        for data in datas:
+            visitors.append(self.visit(data))
+            before = self.lobby.count()[0]
+            self.turn_until(lambda before=before: self.lobby.count()[0] > before)
+        return visitors
+
+    def turn_until(self, check: Callable[[], object], within: float = 5.0) -> None:
+        """Let the lobby turn, with no request in sight, until `check` is true."""
+        give_up = time.monotonic() + within
+        while not check():
+            assert self.lobby.next() is None
+            assert time.monotonic() < give_up
+
+    def next(self, within: float = 5.0) -> Client:
+        """The next client with a request."""
+        give_up = time.monotonic() + within
+        while (client := self.lobby.next()) is None:
+            assert time.monotonic() < give_up, "no request"
+        return client
+
+    def serve(self, answer: bytes = b"", *, keep: bool = True) -> str:
+        """Answer the next request; what it was."""
+        client = self.next()
+        assert client.request is not None
+        name = client.request.variables["REQUEST_URI"]
+        client.transmit(answer or name.encode() + b"\n")
+        self.lobby.put_back(client, keep=keep)
+        return name
+
+    def drain(self) -> list[str]:
+        """Serve until everybody has left, as a retiring worker does."""
+        names = []
+        give_up = time.monotonic() + 5
+        while not self.lobby.is_empty():
+            assert time.monotonic() < give_up
+            client = self.lobby.next()
+            if client is not None:
+                assert client.request is not None
+                names.append(client.request.variables["REQUEST_URI"])
+                client.transmit(names[-1].encode())
+                self.lobby.put_back(client, keep=False)
+        return names
+
+    def close(self) -> None:
+        self.lobby.close_doors(drain=False)
+        for visitor in self.visitors:
+            visitor.close()
+        self.drain()
+        self.listener.close()
+        os.close(self.bell)
+
+
+MakeRoom = Callable[..., Room]
+
+
+@pytest.fixture
+def make_room() -> Iterator[MakeRoom]:
+    with ExitStack() as stack:
+
+        def make_room(**options: float) -> Room:
+            room = Room(**options)  # type: ignore[arg-type]
+            stack.callback(room.close)
+            return room
+
+        yield make_room
+
+
+@pytest.fixture
+def room(make_room: MakeRoom) -> Room:
+    return make_room()
+
+
+def is_closed(visitor: socket.socket) -> bool:
+    """Has the server said goodbye?  Reads all there is."""
+    visitor.settimeout(0)
+    try:
+        while visitor.recv(1 << 20):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        pass
+    return True
+
+
+class Reader(threading.Thread):
+    """Reads on, until the end or so many bytes."""
+
+    def __init__(self, visitor: socket.socket, most: int = 1 << 30) -> None:
+        super().__init__(daemon=True)
+        self._visitor = visitor
+        self._most = most
+        self.received = b""
+        self.start()
+
+    def run(self) -> None:
+        while len(self.received) < self._most:
+            data = self._visitor.recv(1 << 20)
+            self.received += data
+            if not data:
+                return
+
+
+# Coming in
+
+
+def test_a_request_that_came_with_its_connection_is_served(room: Room) -> None:
+    visitor = room.visit(b"hello\n")
+    assert room.serve() == "hello"
+    assert visitor.recv(100) == b"hello\n"
+
+
+def test_who_has_come_whole_overtakes_who_has_not(room: Room) -> None:
+    room.let_in(b"", b"slo", b"POST 100\nslow")
+    room.visit(b"quick\n")
+    assert room.serve() == "quick"
+
+
+def test_a_slow_head_is_served_when_it_is_whole(room: Room) -> None:
+    (visitor,) = room.let_in(b"slo")
+    visitor.send(b"w\n")
+    assert room.serve() == "slow"
+
+
+def test_a_small_body_is_waited_for(room: Room) -> None:
+    (visitor,) = room.let_in(b"POST 10\nhello")
+    visitor.send(b"world")
+    client = room.next()
+    assert b"".join(client.parts) == b"helloworld"
+    room.lobby.put_back(client, keep=False)
+
+
+def test_pipelined_requests_are_served_one_by_one(room: Room) -> None:
+    visitor = room.visit(b"one\ntwo\nthree\n")
+    assert [room.serve() for _ in range(3)] == ["one", "two", "three"]
+    assert visitor.recv(100) == b"one\ntwo\nthree\n"
+
+
+def test_others_are_not_kept_waiting_by_a_pipeline(room: Room) -> None:
+    room.visit(b"one\ntwo\n")
+    room.visit(b"other\n")
+    served = [room.serve() for _ in range(3)]
+    assert sorted(served) == ["one", "other", "two"]
+
+
+def test_a_connection_is_kept(room: Room) -> None:
+    visitor = room.visit(b"one\n")
+    room.serve()
+    visitor.send(b"two\n")
+    assert room.serve() == "two"
+
+
+def test_a_connection_is_not_kept_when_told_so(room: Room) -> None:
+    visitor = room.visit(b"one\n")
+    room.serve(keep=False)
+    assert visitor.recv(100) == b"one\n"
+    assert visitor.recv(100) == b""
+
+
+def test_only_one_is_accepted_before_it_is_served(room: Room) -> None:
+    """A queued connection is always free to go to an idle worker."""
+    room.visit(b"one\n")
+    room.visit(b"two\n")
+    client = room.next()
+    assert room.lobby.count() == (0, 0)
+    other, _ = room.listener.accept()  # a sibling
+    assert other.recv(100) == b"two\n"
+    other.close()
+    room.lobby.put_back(client, keep=False)
+
+
+def test_a_busy_worker_hands_the_connection_on(room: Room) -> None:
+    """Behaviour 53: by the bell that all workers share."""
+    (inside,) = room.let_in(b"on")
+    inside.send(b"e\n")
+    room.visit(b"two\n")
+    client = room.next()
+    assert os.eventfd_read(room.bell) == 1
+    room.lobby.put_back(client, keep=False)
+
+
+# Going out
+
+
+@pytest.mark.parametrize("data", [b"", b"ha", b"POST 10\nha"])
+def test_whoever_leaves_is_forgotten(room: Room, data: bytes) -> None:
+    (visitor,) = room.let_in(data)
+    visitor.close()
+    room.turn_until(lambda: room.lobby.count() == (0, 0))
+    assert len(room.refused) == bool(data), "half a request is in the access log"
+
+
+def test_a_bad_request_is_answered_and_the_connection_closed(room: Room) -> None:
+    visitor = room.visit(b"bad\nmore of it")
+    room.turn_until(lambda: room.refused)
+    assert visitor.recv(100) == b"400\n"
+    assert visitor.recv(100) == b""
+    assert room.refused == ["a bad line"]
+
+
+def test_an_early_answer_survives_what_the_client_still_sends(room: Room) -> None:
+    """RFC 9112 9.6: no reset that overtakes the answer."""
+    visitor = room.visit(b"POST 3000000\n" + b"x" * 100_000)
+    client = room.next()
+    client.transmit(b"403\n")
+    room.lobby.put_back(client, keep=False)
+    visitor.setblocking(False)
+    sent = 0
+
+    def send_on() -> bool:
+        nonlocal sent
+        try:
+            sent += visitor.send(BIG)
+        except BlockingIOError:
+            pass
+        return sent > 2_000_000
+
+    room.turn_until(send_on)
+    visitor.setblocking(True)
+    assert visitor.recv(100) == b"403\n"
+    assert visitor.recv(100) == b""
+    visitor.shutdown(socket.SHUT_WR)
+    room.turn_until(lambda: room.lobby.count() == (0, 0))
+
+
+def test_who_never_stops_sending_is_not_read_for_ever(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lobby_module, "LINGER", 0.3)
+    visitor = room.visit(b"POST 3000000\n" + b"x" * 2000)
+    client = room.next()
+    room.lobby.put_back(client, keep=False)
+    visitor.setblocking(False)
+
+    def send_on() -> bool:
+        try:
+            visitor.send(b"x")
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            return True
+        return False
+
+    room.turn_until(send_on)
+
+
+def test_a_slow_reader_drains_while_others_are_served(room: Room) -> None:
+    slow = room.visit(b"big\n")
+    room.serve(BIG * 8, keep=False)
+    assert room.lobby.count() == (1, 1)
+    room.visit(b"other\n")
+    assert room.serve() == "other"
+    reader = Reader(slow)
+    room.turn_until(lambda: not reader.is_alive())
+    assert reader.received == BIG * 8
+
+
+def test_a_slow_reader_that_leaves_is_forgotten(room: Room) -> None:
+    slow = room.visit(b"big\n")
+    room.serve(BIG * 8)
+    slow.close()
+    room.turn_until(lambda: room.lobby.count() == (0, 0))
+
+
+def test_a_drained_connection_carries_the_next_request(room: Room) -> None:
+    visitor = room.visit(b"big\nnext\n")
+    room.serve(BIG * 8)
+    reader = Reader(visitor, len(BIG) * 8 + 5)
+    assert room.serve() == "next"
+    reader.join()
+    assert reader.received == BIG * 8 + b"next\n"
+
+
+# Deadlines
+
+
+@pytest.mark.parametrize(
+    ("data", "deadline", "answer"),
+    [
+        (b"", "header", b""),
+        (b"ha", "header", b"408\n"),
+        (b"POST 10\nha", "body", b"408\n"),
+    ],
+)
+def test_each_wait_has_its_deadline(
+    make_room: MakeRoom, data: bytes, deadline: str, answer: bytes
+) -> None:
+    """Who has not said a word needs no answer; who was too slow gets one."""
+    room = make_room(**{deadline: 0.2})
+    (visitor,) = room.let_in(data)
+    assert not is_closed(visitor)
+    visitor.settimeout(5)
+    room.turn_until(lambda: room.lobby.count()[0] == 0 or room.refused)
+    assert visitor.recv(100) == answer
+    if answer:
+        assert visitor.recv(100) == b""
+
+
+def test_an_idle_connection_has_its_deadline(make_room: MakeRoom) -> None:
+    room = make_room(keep_alive=0.2)
+    visitor = room.visit(b"one\n")
+    room.serve()
+    room.turn_until(lambda: room.lobby.count() == (0, 0))
+    assert visitor.recv(100) == b"one\n"
+    assert visitor.recv(100) == b""
+    assert room.refused == []
+
+
+def test_a_reader_that_does_not_read_has_its_deadline(make_room: MakeRoom) -> None:
+    room = make_room(write=0.2)
+    room.visit(b"big\n")
+    room.serve(BIG * 8)
+    room.turn_until(lambda: room.lobby.count() == (0, 0))
+    assert room.notices == ["cut answer"]
+
+
+def test_a_trickle_of_a_head_does_not_move_its_deadline(make_room: MakeRoom) -> None:
+    room = make_room(header=0.5)
+    (visitor,) = room.let_in(b"h")
+    trickled = 0
+
+    def trickle() -> bool:
+        nonlocal trickled
+        trickled += 1
+        visitor.send(b"h")
+        return bool(room.refused)
+
+    room.turn_until(trickle)
+    assert trickled > 2
+    assert room.refused == ["the head arrived too slowly"]
+
+
+def test_nobody_is_overdue_who_spoke_while_another_was_served(
+    make_room: MakeRoom,
+) -> None:
+    room = make_room(header=0.2)
+    (early,) = room.let_in(b"ear")
+    room.visit(b"long\n")
+    client = room.next()
+    early.send(b"ly\n")
+    time.sleep(0.5)  # the application's time, longer than the deadline
+    room.lobby.put_back(client, keep=False)
+    assert room.serve() == "early"
+    assert room.refused == []
+
+
+# When it is full
+
+
+def test_when_it_is_full_the_oldest_idle_leaves(make_room: MakeRoom) -> None:
+    room = make_room(size=4)
+    half, first, second, third = room.let_in(b"ha", b"", b"", b"")
+    room.visit(b"hello\n")
+    assert room.serve() == "hello"
+    assert is_closed(first)
+    assert not any(map(is_closed, (half, second, third)))
+
+
+def test_when_none_is_idle_the_oldest_leaves(make_room: MakeRoom) -> None:
+    room = make_room(size=2)
+    first, second = room.let_in(b"ha", b"ha")
+    room.visit(b"hello\n")
+    assert room.serve() == "hello"
+    assert is_closed(first)
+    assert not is_closed(second)
+
+
+def test_it_is_never_fuller_than_it_may(make_room: MakeRoom) -> None:
+    room = make_room(size=5)
+    for _ in range(50):
+        room.visit()
+    room.turn_until(lambda: sum(map(is_closed, room.visitors)) == 45)
+    assert room.lobby.count() == (5, 0)
+
+
+# What else it hears
+
+
+def test_a_watched_descriptor_calls_back(room: Room) -> None:
+    reader, writer = os.pipe()
+    heard: list[bytes] = []
+    room.lobby.watch(reader, lambda: heard.append(os.read(reader, 100)))
+    os.write(writer, b"news")
+    room.turn_until(lambda: heard)
+    assert heard == [b"news"]
+    room.lobby.unwatch(reader)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_it_does_not_turn_in_vain(room: Room) -> None:
+    """An idle worker wakes a few times a second, not more."""
+    room.let_in(b"", b"ha")
+    turns, until = 0, time.monotonic() + 0.6
+    while time.monotonic() < until:
+        assert room.lobby.next() is None
+        turns += 1
+    assert turns <= 6
+
+
+# Leaving
+
+
+def test_without_anybody_it_is_empty_at_once(room: Room) -> None:
+    room.lobby.close_doors(drain=True)
+    assert room.drain() == []
+
+
+def test_everybody_who_stands_outside_is_served(room: Room) -> None:
+    """Behaviour 40."""
+    for number in range(5):
+        room.visit(b"%d\n" % number)
+    room.lobby.close_doors(drain=True)
+    assert room.drain() == list("01234")
+
+
+def test_of_those_outside_one_is_served_when_others_go_on(room: Room) -> None:
+    """Behaviour 53: the one for whom we may have been woken."""
+    for number in range(3):
+        room.visit(b"%d\n" % number)
+    room.lobby.close_doors(drain=False)
+    assert room.drain() == ["0"]
+    sibling, _ = room.listener.accept()
+    assert sibling.recv(100) == b"1\n"
+    sibling.close()
+
+
+def test_a_request_that_has_begun_is_waited_for(room: Room) -> None:
+    """Behaviour 46."""
+    head, body = room.let_in(b"hea", b"POST 5\nbo")
+    room.lobby.close_doors(drain=True)
+    head.send(b"d\n")
+    body.send(b"dy.")
+    assert sorted(room.drain()) == ["POST", "head"]
+
+
+def test_an_answer_that_has_begun_is_finished(room: Room) -> None:
+    slow = room.visit(b"big\n")
+    room.serve(BIG * 8)
+    room.lobby.close_doors(drain=True)
+    reader = Reader(slow)
+    room.turn_until(lambda: not reader.is_alive())
+    assert reader.received == BIG * 8
+    assert room.lobby.is_empty()
+
+
+def test_the_idle_have_a_moment_for_a_last_request(room: Room) -> None:
+    """A request that is on its way when we close would be lost."""
+    visitor = room.visit(b"one\n")
+    room.serve()
+    assert visitor.recv(100) == b"one\n"
+    room.lobby.close_doors(drain=True)
+    assert not is_closed(visitor)
+    visitor.send(b"two\n")
+    assert room.drain() == ["two"]
+
+
+def test_the_silent_are_not_waited_for_long(room: Room) -> None:
+    room.let_in(b"", b"")
+    room.visit(b"one\n")
+    room.serve()
+    room.lobby.close_doors(drain=True)
+    before = time.monotonic()
+    assert room.drain() == []
+    assert time.monotonic() - before < 3
+
+
+def test_a_connection_that_comes_while_it_drains_is_served_too(room: Room) -> None:
+    """Its handshake may have been half done when the doors were closed."""
+    room.visit(b"one\n")
+    room.lobby.close_doors(drain=True)
+    room.visit(b"two\n")
+    assert sorted(room.drain()) == ["one", "two"]
+    eventually(room.lobby.is_empty)
+
+
+def test_states_are_told_apart(room: Room) -> None:
+    """What a lobby full of everybody looks like."""
+    room.let_in(b"", b"ha", b"POST 10\nha")
+    room.visit(b"big\n")
+    room.serve(BIG * 8)
+    states = {client.state for client in room.lobby._clients.values()}
+    assert states == {State.QUIET, State.HEAD, State.BODY, State.DRAINING}
