@@ -1,0 +1,90 @@
+"""What a request costs in system calls, as strace(1) counts them."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from serving import Server
+from serving.wire import Wire
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed"),
+]
+
+REQUESTS = 20
+
+
+class Trace:
+    """The system calls of one process, line by line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def calls(self) -> list[str]:
+        lines = self._path.read_text(errors="replace").splitlines()
+        return [line for line in lines if re.match(r"\w+\(", line)]
+
+    def named(self, name: str) -> list[str]:
+        return [call for call in self.calls if call.startswith(f"{name}(")]
+
+
+@contextmanager
+def traced(pid: int, directory: Path) -> Iterator[Trace]:
+    """Trace a process while the block runs."""
+    path = directory / "strace.log"
+    command = ["strace", "-s", "1000", "-o", str(path), "-p", str(pid)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
+        assert strace.stderr is not None
+        first_words = strace.stderr.readline()
+        if "attached" not in first_words:
+            pytest.skip(f"may not trace: {first_words.strip()}")
+        try:
+            yield Trace(path)
+        finally:
+            strace.terminate()  # it detaches, and leaves the process as it was
+
+
+def test_a_request_of_its_own_connection_takes_nine_calls(server: Server) -> None:
+    server.start("-w", "1")
+    with traced(server.workers()[0], server.directory) as trace:
+        for _ in range(REQUESTS):
+            server.get("/")
+    assert len(trace.calls) / REQUESTS <= 9, trace.calls
+
+
+def test_a_request_of_a_kept_connection_takes_four_calls(server: Server) -> None:
+    server.start("-w", "1")
+    with (
+        Wire(server.connect()) as wire,
+        traced(server.workers()[0], server.directory) as trace,
+    ):
+        for _ in range(REQUESTS):
+            wire.request("/")
+            assert wire.read_answer().status == 200
+    assert len(trace.calls) / REQUESTS <= 4, trace.calls
+
+
+@pytest.mark.parametrize("path", ["/", "/stream"])
+def test_head_and_first_chunk_leave_together(server: Server, path: str) -> None:
+    server.start("-w", "1")
+    with traced(server.workers()[0], server.directory) as trace:
+        server.get(path)
+    heads = [call for call in trace.named("write") if "HTTP/1.1 200 OK" in call]
+    assert len(heads) == 1
+    assert "hello" in heads[0] or "chunk 0" in heads[0]
+
+
+def test_a_file_is_sent_by_the_kernel(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"x" * (4 << 20))
+    server.start("-w", "1")
+    with traced(server.workers()[0], server.directory) as trace:
+        assert server.get(f"/file?path={path}") == (200, path.read_bytes())
+    sent = [int(call.rsplit("= ", 1)[1].split()[0]) for call in trace.named("sendfile")]
+    assert sum(n for n in sent if n > 0) == 4 << 20
