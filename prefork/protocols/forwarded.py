@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import (
@@ -13,9 +13,6 @@ from prefork.protocols.grammar import (
     QUOTED_PAIR,
 )
 from prefork.protocols.memo import Memo
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
 
 # What applications and their middleware believe; nobody but a front end that is
 # trusted may set one.
@@ -143,9 +140,6 @@ def find_node(node: str) -> str:
     match = NODE.fullmatch(node)
     if not match:
         return ""
-    # Not at the top: it takes 3 ms to import, and few servers come here.
-    from ipaddress import ip_address
-
     try:
         address = ip_address(match["v4"] or match["v6"] or match["bare_v6"])
     except ValueError:
@@ -208,8 +202,8 @@ class TrustedPeers(Container[str]):
         self._entries = {entry for entry in entries if IPV4.fullmatch(entry)}
         self._entries |= {"unix"} & {*entries}
         self._everyone = "*" in entries
-        self._networks = [
-            parse_network(entry)
+        self._networks: list[IPv4Network | IPv6Network] = [
+            ip_network(entry)
             for entry in entries
             if entry not in self._entries and entry != "*"
         ]
@@ -229,13 +223,5 @@ class TrustedPeers(Container[str]):
             return address
         if not self._networks or not find_node(address):
             return ""
-        from ipaddress import ip_address
-
         ip = ip_address(find_node(address))
         return address if any(ip in network for network in self._networks) else ""
-
-
-def parse_network(entry: str) -> "IPv4Network | IPv6Network":
-    from ipaddress import ip_network
-
-    return ip_network(entry)
