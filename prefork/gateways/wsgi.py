@@ -71,7 +71,7 @@ class Wsgi:
         try:
             chunks = self._application(environ, exchange.start_response)
             if type(chunks) is list:  # the usual answer, and it has no close()
-                exchange.relay(chunks)
+                exchange.relay_list(chunks)
             else:
                 self._relay_and_close(exchange, chunks)
         except ClientGone:
@@ -146,15 +146,15 @@ class Exchange:
         else:
             self._start(chunk, complete=False)
 
+    def relay_list(self, chunks: list[bytes]) -> None:
+        """Send a list: if it is of one chunk, its length is the answer's."""
+        if len(chunks) == 1 and not self._reply.started:
+            self._start(chunks[0], complete=True)
+        else:
+            self.relay(chunks)
+
     def relay(self, chunks: Iterable[bytes]) -> None:
         """Send what the application returned, chunk by chunk as it comes."""
-        if (
-            isinstance(chunks, list | tuple)
-            and len(chunks) == 1
-            and not self._reply.started
-        ):
-            self._start(chunks[0], complete=True)
-            return
         for chunk in chunks:
             if not isinstance(chunk, bytes):
                 raise TypeError(f"the application returned {type(chunk)}, not bytes")

@@ -165,6 +165,6 @@ class WorkerSlot:
     def count_error(self) -> None:
         self._words[ERRORS] += 1
 
-    def report(self, *, lobby: int, draining: int, dropped: int) -> None:
-        words = self._words
-        words[LOBBY], words[DRAINING], words[DROPPED] = lobby, draining, dropped
+    def report(self, lobby: int, draining: int) -> None:
+        """How many connections are in the lobby, how many of them take answers."""
+        self._words[LOBBY], self._words[DRAINING] = lobby, draining

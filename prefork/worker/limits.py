@@ -11,6 +11,10 @@ class Lifespan:
     rss: int = 0  # bytes
     until: float = 0.0  # monotonic seconds
 
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.requests or self.rss or self.until)
+
     def is_over(self, *, requests: int, rss: int, now: float) -> str:
         """Why the worker should be replaced now; "" if it should not."""
         if self.requests and requests >= self.requests:

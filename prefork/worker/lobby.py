@@ -20,6 +20,7 @@ from prefork.worker.limits import ClientDeadlines
 IDLE_TICK = 0.5  # seconds between two looks at the doors without being woken
 SWEEP_EVERY = 0.25  # seconds between two looks for overdue clients
 EVENTS_A_TURN = 64
+NAP = 20e-6  # seconds in epoll_wait(2) after which we must have slept
 LAST_WORD_IDLE = 0.5  # seconds that kept-alive clients have left when we retire
 LAST_WORD_FRESH = 1.0  # the same for those who have not said a word yet
 LINGER = 10.0  # seconds at most for reading on after an early answer
@@ -98,7 +99,9 @@ class Lobby:
     def _wait(self) -> None:
         """One turn: hear the clients first, then open one door."""
         clients, door = self._clients, -1
+        before = time.monotonic()
         events = self._epoll.poll(self._patience(), EVENTS_A_TURN)
+        now = time.monotonic()
         for fd, _ in events:
             if (client := clients.get(fd)) is not None:
                 self._hear(client)
@@ -107,12 +110,12 @@ class Lobby:
             else:
                 door = fd
         if door >= 0:
-            self._entrance.answer(door, is_busy=bool(self._ready))
+            has_slept = now - before > NAP
+            self._entrance.answer(door, is_busy=bool(self._ready), has_slept=has_slept)
         elif not self._entrance.is_open:
             self._entrance.drain_one()
         elif not events:
             self._entrance.try_one()
-        now = time.monotonic()
         if now >= self._sweep_at:
             self._sweep(now)
 
@@ -130,8 +133,6 @@ class Lobby:
         """Take in a new connection; its request has usually come with it."""
         if len(self._clients) >= self._size:
             self._send_one_away()
-        client.deadline = time.monotonic() + self._last_word(client)
-        self._clients[client.fd] = client
         self._read(client)
 
     def _last_word(self, client: Client) -> float:
@@ -156,7 +157,9 @@ class Lobby:
         try:
             data = os.read(client.fd, READ_SIZE)
         except BlockingIOError:
-            self._keep(client, select.EPOLLIN)
+            if not client.events:  # it is new here, and silent
+                client.deadline = time.monotonic() + self._last_word(client)
+                self._keep(client, select.EPOLLIN)
         except OSError:
             self._dismiss(client)
         else:
@@ -201,7 +204,6 @@ class Lobby:
     def put_back(self, client: Client, *, keep: bool) -> None:
         """A client whose answer was given: drain it, keep it, or say goodbye."""
         client.keep = keep
-        self._clients[client.fd] = client
         if client.outgoing is None:
             self._settle(client)
         else:
@@ -265,7 +267,8 @@ class Lobby:
             self._keep(client, select.EPOLLIN)
 
     def _keep(self, client: Client, events: int) -> None:
-        """Watch a client for `events`: a system call only if that is new."""
+        """Have a client stay; a system call only if it is watched for new events."""
+        self._clients[client.fd] = client
         if client.events == events:
             return
         if client.events:

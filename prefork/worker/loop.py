@@ -66,7 +66,10 @@ class Worker:
                 lobby.put_back(client, keep=keep)
                 self._served += 1
                 self._await_verdict()
-            self._check_lifespan()
+            else:
+                self._slot.report(*lobby.count())
+            if self._lifespan.is_limited:
+                self._check_lifespan()
 
     def _await_verdict(self) -> None:
         """If the master resolved to kill the request that has just ended, let it

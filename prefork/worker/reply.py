@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from prefork.errors import ClientGone, ProtocolError
@@ -13,6 +14,15 @@ from prefork.worker.waiting import Waiting
 SEND_AHEAD = 1 << 20  # bytes held for a slow reader before the application waits
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all replies of a worker have in common."""
+
+    waiting: Waiting
+    write_timeout: float  # seconds
+    may_sendfile: bool
+
+
 class Reply:
     """Implements protocols.request.Reply over one client."""
 
@@ -21,9 +31,7 @@ class Reply:
         "_client",
         "_date",
         "_may_keep",
-        "_may_sendfile",
-        "_waiting",
-        "_write_timeout",
+        "_terms",
         "headers",
         "is_aborted",
         "started",
@@ -31,21 +39,12 @@ class Reply:
     )
 
     def __init__(
-        self,
-        client: Client,
-        *,
-        date: str,
-        may_keep: bool,
-        may_sendfile: bool,
-        waiting: Waiting,
-        write_timeout: float,
+        self, client: Client, terms: Terms, *, date: str, may_keep: bool
     ) -> None:
         self._client = client
+        self._terms = terms
         self._date = date
         self._may_keep = may_keep
-        self._may_sendfile = may_sendfile
-        self._waiting = waiting
-        self._write_timeout = write_timeout
         self._answer: Answer | None = None
         self.started = False
         self.is_aborted = False
@@ -78,7 +77,7 @@ class Reply:
             self._hold_back()
 
     def send_file(self, status: str, headers: Headers, file: BinaryIO) -> bool:
-        stretch = _stretch_of(file) if self._may_sendfile else None
+        stretch = _stretch_of(file) if self._terms.may_sendfile else None
         if stretch is None:
             return False
         offset, length = stretch
@@ -140,7 +139,9 @@ class Reply:
     def _hold_back(self) -> None:
         """Make the application wait for a reader who is far behind."""
         while (outgoing := self._client.outgoing) and outgoing.size > SEND_AHEAD:
-            if not self._waiting.wait_writable(self._client.fd, self._write_timeout):
+            if not self._terms.waiting.wait_writable(
+                self._client.fd, self._terms.write_timeout
+            ):
                 raise ClientGone("the client does not take its answer")
             self._client.flush()
 

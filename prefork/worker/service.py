@@ -15,7 +15,7 @@ from prefork.worker.body import open_body
 from prefork.worker.client import Client
 from prefork.worker.clock import DateText
 from prefork.worker.limits import ClientDeadlines
-from prefork.worker.reply import Reply
+from prefork.worker.reply import Reply, Terms
 from prefork.worker.waiting import Waiting
 
 Gateway = Callable[[Request, BinaryIO, Reply], None]
@@ -43,7 +43,7 @@ class Service:
         self._waiting = Waiting(slot)
         self._timeout = int(settings.timeout * 1e9)
         self._may_keep = settings.keep_alive > 0
-        self._may_sendfile = settings.sendfile
+        self._terms = Terms(self._waiting, deadlines.write, settings.sendfile)
 
     def serve(self, client: Client, *, may_keep: bool) -> bool:
         """Answer one request; True if the connection may carry another."""
@@ -59,11 +59,9 @@ class Service:
         )
         reply = Reply(
             client,
+            self._terms,
             date=self._date(),
             may_keep=may_keep and self._may_keep,
-            may_sendfile=self._may_sendfile,
-            waiting=self._waiting,
-            write_timeout=self._deadlines.write,
         )
         note = self._call_gateway(client, request, reply)
         ended = time.monotonic_ns()

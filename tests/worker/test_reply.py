@@ -13,7 +13,7 @@ from serving.lines import LineDoor
 from prefork.errors import ClientGone
 from prefork.monitor.scoreboard import Scoreboard
 from prefork.worker.client import Client
-from prefork.worker.reply import SEND_AHEAD, Reply
+from prefork.worker.reply import SEND_AHEAD, Reply, Terms
 from prefork.worker.waiting import Waiting
 
 
@@ -36,11 +36,11 @@ class Conversation:
         self._scoreboard = Scoreboard()
         self.reply = Reply(
             self.client,
+            Terms(
+                Waiting(self._scoreboard.worker_slot(0)), write_timeout, may_sendfile
+            ),
             date="",
             may_keep=may_keep,
-            may_sendfile=may_sendfile,
-            waiting=Waiting(self._scoreboard.worker_slot(0)),
-            write_timeout=write_timeout,
         )
 
     def hear(self) -> bytes:
