@@ -2,7 +2,7 @@
 
 import re
 
-from prefork.protocols.grammar import CONTENT_LENGTH, NOT_PLAIN_AS_NUL, TOKEN
+from prefork.protocols.grammar import NOT_PLAIN_AS_NUL, TOKEN
 from prefork.protocols.memo import Memo
 from prefork.protocols.request import Headers, Request
 
@@ -120,7 +120,7 @@ class HttpAnswer:
     def _format_head(self, status: str, headers: Headers, size: int | None) -> bytes:
         """Check status and headers, choose the framing; `size`: the whole body's.
 
-        Hot: with 2 headers, half of the 2.5 µs that an answer takes.
+        Hot: half of what an answer costs.
         """
         length, date = "", self._date
         try:
@@ -136,7 +136,7 @@ class HttpAnswer:
                 else:
                     self._drop_hop_by_hop(special, value)
             lines.append("Date: " + date)
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise ValueError(f"status and headers must be str: {error}") from error
         framing = self._choose_framing(status[:3], length, size)
         if framing:
@@ -224,7 +224,8 @@ class HttpAnswer:
 def check_length(known: str, value: str) -> str:
     if known:
         raise ValueError("two Content-Lengths")
-    if not CONTENT_LENGTH.fullmatch(value):
+    # The pattern of CONTENT_LENGTH, at a third of its price.
+    if not (value.isascii() and value.isdigit() and len(value) <= 18):
         raise ValueError("malformed Content-Length")
     return value
 
