@@ -65,7 +65,7 @@ def parse_head(
 
     is_1_1 = variables["SERVER_PROTOCOL"] == "HTTP/1.1"
     if "HTTP_HOST" in variables:
-        HOSTS[variables["HTTP_HOST"]]
+        HOSTS[variables["HTTP_HOST"]]  # which raises for a malformed one
     elif is_1_1:
         # RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status code
         # to any HTTP/1.1 request message that lacks a Host header field".
