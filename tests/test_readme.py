@@ -1,0 +1,122 @@
+"""What the README says is so: its commands, tables, files and examples."""
+
+import re
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+from serving import Server
+
+from prefork.cli.control import COMMANDS
+from prefork.config import load
+from prefork.errors import EXIT_MEANINGS
+from prefork.master.master import ON_SIGNAL
+from prefork.settings import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def chapter(title: str) -> str:
+    """What stands under a heading, up to the next one of its level."""
+    level, text = re.search(rf"(?ms)^(##+) {title}$(.*)", README).groups()
+    return re.split(rf"(?m)^#{{2,{len(level)}}} ", text, maxsplit=1)[0]
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", text)
+
+
+def calls(program: str, text: str = README) -> list[list[str]]:
+    """The arguments of each call of a program: in a block, or between backticks."""
+    lines = "".join(blocks("sh", text)).splitlines()
+    lines += re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^```.*?^```$", "", text))
+    ours = [line for line in lines if line.split()[:1] == [program]]
+    return [shlex.split(line, comments=True)[1:] for line in ours]
+
+
+def rows(title: str) -> list[list[str]]:
+    """The cells of a chapter's table, without its head and without backticks."""
+    lines = [line for line in chapter(title).splitlines() if line.startswith("|")]
+    return [
+        [cell.strip().strip("`") for cell in line[1:-1].split("|")]
+        for line in lines[2:]
+    ]
+
+
+def paths(text: str = README) -> list[str]:
+    return sorted(
+        set(re.findall(r"(?<![\w/])(?:prefork|tests|contrib)/[\w/.]*[\w/]", text))
+    )
+
+
+@pytest.mark.parametrize("path", paths())
+def test_every_file_that_is_named_exists(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("title", ["The life of a request", "The life of a SIGHUP"])
+def test_each_step_of_a_life_is_in_its_file(title: str) -> None:
+    for _, where, what in rows(title):
+        path, name = where.split("` `")
+        code = (ROOT / path).read_text()
+        definition = rf"(?m)^ *(def|class) {name}\b|^{name}\b.* = "
+        assert re.search(definition, code), f"{name} in {path}: {what}"
+
+
+def test_names_in_the_folders_chapter_are_all_there_are() -> None:
+    parts = {
+        path.name + "/" * path.is_dir()
+        for path in (ROOT / "prefork").iterdir()
+        if path.name != "__init__.py" and path.suffix != ".pyc"
+    }
+    named = {path.removeprefix("prefork/") for path in paths(chapter("Inside"))}
+    assert parts - {"__pycache__/", "py.typed"} <= named
+
+
+@pytest.mark.parametrize("arguments", calls("prefork-wsgi"), ids=" ".join)
+def test_every_call_of_the_server_is_understood(arguments: list[str]) -> None:
+    if arguments == ["--help"] or not arguments:
+        return
+    assert load(arguments, {}, prog="prefork-wsgi").settings.app
+
+
+@pytest.mark.parametrize("arguments", calls("prefork"), ids=" ".join)
+def test_every_subcommand_is_one(arguments: list[str]) -> None:
+    assert not arguments or arguments[0] in COMMANDS
+
+
+@pytest.mark.parametrize("arguments", calls("make"), ids=" ".join)
+def test_every_target_is_in_the_makefile(arguments: list[str]) -> None:
+    targets = re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text())
+    assert arguments[0] in targets
+
+
+def test_every_flag_and_variable_is_a_setting() -> None:
+    flags = {flag for setting in SETTINGS.values() for flag in setting.flags}
+    ours = re.sub(r"(?m)(^|`)(curl|journalctl|mypy|py-spy) .*?(`|$)", "", README)
+    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", ours)) <= flags | {"--help"}
+    variables = {setting.variable for setting in SETTINGS.values()}
+    assert set(re.findall(r"PREFORK_\w+", README)) <= variables
+
+
+def test_the_signals_are_those_that_the_master_acts_on() -> None:
+    named = [name for name, _ in rows("Signals")]
+    assert named == [signal.Signals(number).name for number in ON_SIGNAL]
+
+
+def test_the_table_of_exit_statuses_is_complete() -> None:
+    assert rows("Exit status") == [
+        [str(status), meaning] for status, meaning in EXIT_MEANINGS.items()
+    ]
+
+
+@pytest.mark.process
+def test_the_first_example_says_hello(server: Server, tmp_path: Path) -> None:
+    (program,) = blocks("python")
+    (tmp_path / "app.py").write_text(program)
+    (arguments,) = calls("prefork-wsgi", chapter("In 30 seconds"))
+    server.start(*arguments[:-1], app=arguments[-1])
+    assert server.get("/") == (200, b"Hello, world!\n")
+    assert server.stop() == 0
