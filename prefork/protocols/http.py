@@ -3,7 +3,8 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import NOT_PLAIN
 from prefork.protocols.http_answer import HttpAnswer, format_error
-from prefork.protocols.http_head import Limits as Limits
+from prefork.protocols.http_fields import FieldBlocks
+from prefork.protocols.http_fields import Limits as Limits
 from prefork.protocols.http_head import parse_head, read_request_line
 from prefork.protocols.request import Request
 
@@ -12,12 +13,13 @@ class Http:
     """The protocol of a listener; its connections share it."""
 
     def __init__(self, *, limits: Limits, defaults: dict[str, str]) -> None:
-        self._limits = limits
-        self._defaults = defaults  # variables that all requests have in common
+        self.limits = limits
+        self.defaults = defaults  # variables that all requests have in common
+        self.blocks = FieldBlocks(limits)
 
     def receiver(self, *, remote: dict[str, str]) -> "HttpReceiver":
         """Receive on a connection; `remote`: the variables that it alone has."""
-        return HttpReceiver(self._limits, self._defaults, remote)
+        return HttpReceiver(self, remote)
 
     def answer(self, request: Request, *, date: str, keep_alive: bool) -> HttpAnswer:
         """Answer a request; `keep_alive`: what the server allows.
@@ -41,19 +43,15 @@ class HttpReceiver:
 
     __slots__ = (
         "_buffer",
-        "_defaults",
-        "_limits",
+        "_http",
         "_line_start",
         "_lines",
         "_remote",
         "is_idle",
     )
 
-    def __init__(
-        self, limits: Limits, defaults: dict[str, str], remote: dict[str, str]
-    ) -> None:
-        self._limits = limits
-        self._defaults = defaults
+    def __init__(self, http: Http, remote: dict[str, str]) -> None:
+        self._http = http
         self._remote = remote
         self._buffer = bytearray()  # a head, so far; or the one that was refused
         self._lines = 0  # complete ones in the buffer
@@ -67,7 +65,7 @@ class HttpReceiver:
         As it came, in latin-1, and so to be escaped wherever it is shown.
         """
         line = self._buffer.lstrip(b"\r\n").partition(b"\n")[0]
-        return line[: self._limits.line].decode("latin-1").removesuffix("\r")
+        return line[: self._http.limits.line].decode("latin-1").removesuffix("\r")
 
     def feed(self, data: bytes) -> Request | None:
         """Take received bytes; return a request once its head is complete."""
@@ -75,15 +73,15 @@ class HttpReceiver:
         if self._buffer or end <= 0 or data[0] == 13:  # CR
             return self._gather(data)
         try:
-            return parse_head(
-                data[:end],
-                data[end + 4 :],
-                self._defaults | self._remote,
-                self._limits,
-            )
+            return self._parse(data[:end], data[end + 4 :])
         except ProtocolError:
             self._buffer += data[:end]
             raise
+
+    def _parse(self, head: bytes, rest: bytes) -> Request:
+        http = self._http
+        variables = http.defaults | self._remote
+        return parse_head(head, rest, variables, limits=http.limits, blocks=http.blocks)
 
     def _gather(self, data: bytes) -> Request | None:
         buffer = self._buffer
@@ -98,12 +96,7 @@ class HttpReceiver:
             self.is_idle = len(buffer) <= 2 and buffer in b"\r\n"
             self._check_so_far(start, known)
             return None
-        request = parse_head(
-            bytes(buffer[start:end]),
-            bytes(buffer[end + 4 :]),
-            self._defaults | self._remote,
-            self._limits,
-        )
+        request = self._parse(bytes(buffer[start:end]), bytes(buffer[end + 4 :]))
         self._forget()
         return request
 
@@ -128,7 +121,7 @@ class HttpReceiver:
 
     def _check_first_line(self, start: int) -> None:
         line = self._buffer[start : self._buffer.index(b"\n", start)]
-        if len(line) - 1 > self._limits.line:
+        if len(line) - 1 > self._http.limits.line:
             raise ProtocolError("request line too long", status=414)
         if not line.endswith(b"\r"):
             raise ProtocolError("bare LF in the request line")
@@ -138,12 +131,12 @@ class HttpReceiver:
         size = len(self._buffer) - max(self._line_start, start)
         if self._lines == 0:
             # One more than allowed may be the CR of the end.
-            if size > self._limits.line + 1:
+            if size > self._http.limits.line + 1:
                 raise ProtocolError("request line too long", status=414)
             return
-        if size > self._limits.field_size + 1:
+        if size > self._http.limits.field_size + 1:
             raise ProtocolError("field too long", status=431)
-        if self._lines > self._limits.fields + 1:
+        if self._lines > self._http.limits.fields + 1:
             raise ProtocolError("too many fields", status=431)
-        if len(self._buffer) > self._limits.head:
+        if len(self._buffer) > self._http.limits.head:
             raise ProtocolError("head too long", status=431)

@@ -5,10 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefork.errors import ProtocolError
+from prefork.protocols.http_fields import FieldBlocks, Limits, find_key
 from prefork.protocols.http_head import (
-    Limits,
     decode_percent,
-    find_key,
     parse_head,
     read_request_line,
 )
@@ -54,7 +53,13 @@ def test_says_what_is_wrong_with_a_name(name: str, reason: str) -> None:
 
 def test_keeps_the_variables_that_it_was_given() -> None:
     variables = {"REMOTE_ADDR": "192.0.2.1"}
-    request = parse_head(b"GET / HTTP/1.0", b"rest", variables, Limits())
+    request = parse_head(
+        b"GET / HTTP/1.0",
+        b"rest",
+        variables,
+        limits=Limits(),
+        blocks=FieldBlocks(Limits()),
+    )
     assert request.variables is variables
     assert variables["REMOTE_ADDR"] == "192.0.2.1"
     assert request.rest == b"rest"

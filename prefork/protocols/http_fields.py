@@ -1,0 +1,127 @@
+"""The fields of an HTTP/1 head: from a block of lines to meta-variables."""
+
+from dataclasses import dataclass
+
+from prefork.errors import ProtocolError
+from prefork.protocols.grammar import NOT_PLAIN_AS_NUL, TOKEN
+from prefork.protocols.memo import Memo
+
+MOST_BLOCKS = 256
+LONGEST_BLOCK = 2048  # bytes of one that is remembered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of a request is taken before it is refused."""
+
+    line: int = 8190  # bytes of the request line
+    fields: int = 100
+    field_size: int = 8190  # bytes of one field line
+    body: int = 1 << 30  # bytes; 0: no limit
+
+    @property
+    def head(self) -> int:
+        """Bytes of the whole head: far less than all fields at their longest."""
+        return max(128 << 10, self.line + 4 * self.field_size)
+
+
+class FieldBlocks(dict[bytes, dict[str, str]]):
+    """Blocks of fields, parsed and found good; looked up by their bytes.
+
+    What a browser, a library or a proxy sends is the same from request to
+    request but for the request line: found here, 12 fields cost 0.2 instead of
+    5 µs.  What is found is shared, and not to be changed.  A full memory is
+    emptied: a peer that sends ever new blocks costs 0.3 µs for each, and at most
+    MOST_BLOCKS * LONGEST_BLOCK bytes.
+    """
+
+    __slots__ = ("_limits",)
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    def __missing__(self, block: bytes) -> dict[str, str]:
+        variables = parse_fields(block, self._limits)
+        if len(block) <= LONGEST_BLOCK:
+            if len(self) >= MOST_BLOCKS:
+                self.clear()
+            self[block] = variables
+        return variables
+
+
+def parse_fields(block: bytes, limits: Limits) -> dict[str, str]:
+    """Turn field lines, without the end of the last, into variables.
+
+    Raises ProtocolError.  Hot, and so plain: one look at the whole block for all
+    that must not be in it, then a lookup and a strip a line.
+    """
+    if not block:
+        return {}
+    lines = block.decode("latin-1").split("\r\n")
+    if len(lines) > limits.fields:
+        raise ProtocolError("too many fields", status=431)
+    if len(block) > limits.field_size:
+        check_lengths(block, lines, limits)
+    # What is not plain must be our line ends: no bare CR, bare LF or NUL.
+    if block.translate(NOT_PLAIN_AS_NUL).count(0) != 2 * (len(lines) - 1):
+        raise ProtocolError("bare CR, bare LF or control character in the head")
+    variables: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        key = KEYS[name]
+        if not colon:
+            raise ProtocolError("field without a colon")
+        if key in variables:
+            value = join_repeated(key, variables[key], value)
+        if key:
+            variables[key] = value.strip(" \t")
+    return variables
+
+
+def check_lengths(block: bytes, lines: list[str], limits: Limits) -> None:
+    if len(block) > limits.head:
+        raise ProtocolError("head too long", status=431)
+    if max(map(len, lines)) > limits.field_size:
+        raise ProtocolError("field too long", status=431)
+
+
+def find_key(name: str) -> str:
+    """The meta-variable that a field becomes; "" for a field to be dropped."""
+    if not TOKEN.fullmatch(name):
+        raise ProtocolError(malformed_name(name))
+    # HTTP_X_Y would stand for X-Y and X_Y; which of them a front end has checked,
+    # nobody could tell.  HTTP_PROXY is a setting of many HTTP clients ("httpoxy").
+    if "_" in name or name.lower() == "proxy":
+        return ""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+
+
+def malformed_name(name: str) -> str:
+    if name.startswith((" ", "\t")):
+        return "folded field"  # RFC 9112 5.2
+    if name.endswith((" ", "\t")):
+        return "space before the colon"  # RFC 9112 5.1
+    return "malformed field name"
+
+
+def join_repeated(key: str, value: str, another: str) -> str:
+    """One value of two fields of a name (RFC 9110 5.3, RFC 6265 5.4)."""
+    if key in SINGLE:
+        raise ProtocolError("repeated field that must be single")
+    separator = "; " if key == "HTTP_COOKIE" else ","
+    return value + separator + another.strip(" \t")
+
+
+SINGLE = {
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",
+    "HTTP_AUTHORIZATION",
+    "HTTP_EXPECT",
+    "HTTP_HOST",
+    "HTTP_PROXY_AUTHORIZATION",
+    "HTTP_TRANSFER_ENCODING",
+}
+
+
+KEYS = Memo(find_key)
