@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 FIRST = 0.1  # seconds
 LONGEST = 30.0
+FORGOTTEN = 60.0  # after the last delay: failures of so long ago do not count
 
 
 class BackOff:
@@ -27,9 +28,11 @@ class BackOff:
         self.not_before = now + delay
         return delay
 
-    def reset(self) -> None:
-        self.failures = 0
-        self.not_before = 0.0
+    def forget(self, now: float) -> None:
+        """Begin anew if nothing has failed for a while."""
+        if self.failures and now - self.not_before > FORGOTTEN:
+            self.failures = 0
+            self.not_before = 0.0
 
     def may_try(self, now: float) -> bool:
         return now >= self.not_before

@@ -15,7 +15,10 @@ LONGEST_OUTPUT = 1 << 20  # bytes of settings or complaints; the rest is not rea
 
 
 class Check:
-    """One run of the child; `done(settings, "")` or `done(None, complaint)`."""
+    """One run of the child; `done(settings, "")` or `done(None, complaint)`.
+
+    Raises OSError when the system cannot start another process.
+    """
 
     def __init__(
         self,
@@ -27,18 +30,28 @@ class Check:
         self._done = done
         self.deadline = time.monotonic() + TIMEOUT
         self._is_overdue = False
-        outputs = [os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) for _ in range(2)]
-        theirs = {outputs[0][1]: 1, outputs[1][1]: 2}
-        for _, write_end in outputs:
-            os.set_blocking(write_end, True)
-        try:
-            self.pid = spawn(CHECK_MODULE, arguments, descriptors=theirs)
-        finally:
-            for _, write_end in outputs:
-                os.close(write_end)
-        self._outputs = {read_end: b"" for read_end, _ in outputs}
+        self._outputs: dict[int, bytes] = {}
+        self.pid = self._start(arguments)
         for read_end in self._outputs:
             reactor.watch(read_end, lambda fd=read_end: self._read(fd))  # type: ignore[misc]
+
+    def _start(self, arguments: Sequence[str]) -> int:
+        """Start the child, with pipes for what it says; OSError leaves nothing open."""
+        theirs: dict[int, int] = {}
+        try:
+            for number in (1, 2):
+                read_end, write_end = os.pipe2(os.O_CLOEXEC)
+                os.set_blocking(read_end, False)
+                self._outputs[read_end] = b""
+                theirs[write_end] = number
+            return spawn(CHECK_MODULE, arguments, descriptors=theirs)
+        except OSError:
+            for read_end in self._outputs:
+                os.close(read_end)
+            raise
+        finally:
+            for write_end in theirs:
+                os.close(write_end)
 
     def _read(self, fd: int) -> None:
         try:

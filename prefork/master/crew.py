@@ -48,8 +48,12 @@ class Crew:
     # Being born
 
     def order(self, generation: Generation, now: float) -> bool:
-        """Have a worker forked; False if there is no slot, or no one to fork it."""
+        """Have a worker forked; False if there is no slot, or no one to fork it.
+
+        Raises OSError when the system has no descriptors left.
+        """
         settings = generation.settings
+        ours, theirs = pair()
         member = self.roster.order(
             generation.number,
             now,
@@ -57,11 +61,12 @@ class Crew:
             graceful_timeout=settings.graceful_timeout,
         )
         if member is None:
+            ours.close()
+            theirs.close()
             return False
         self._scoreboard.admit(
             member.slot, generation=generation.number, now=int(now * SECOND)
         )
-        ours, theirs = pair()
         self._channels[member.slot] = ours
         self._reactor.watch(ours.fileno(), lambda: self._hear(member))
         was_heard = generation.order(member.slot, theirs)
@@ -98,6 +103,8 @@ class Crew:
                 self.log.info("replacing worker", **self.name(member), reason=reason)
             case "failed":
                 self._on_failure(member, message.fields["text"])
+            case "unforked":
+                member.refusal = f"cannot be forked: {message.fields['error']}"
 
     def _meet(self, member: Member, pid: int) -> None:
         member.pid = pid
@@ -108,7 +115,7 @@ class Crew:
         the template died with the order, there is nothing to reap."""
         self._close_channel(member)
         if not member.pid:
-            self._bury(member, "was never forked")
+            self._bury(member, member.refusal or "was never forked")
 
     def _close_channel(self, member: Member) -> None:
         if channel := self._channels.pop(member.slot, None):

@@ -56,13 +56,22 @@ class Logs:
         The caller sends these to all processes, and closes them.
         """
         fresh = {}
-        if self._error_file != "-":
-            fresh["error"] = _open(self._error_file)
-            self._stderr.reopen(fresh["error"])
-        for path, fd in self._access_files.items():
-            fresh[path] = _open(path)
-            os.dup2(fresh[path], fd, inheritable=False)
+        if self._error_file != "-" and (fd := self._open_again(self._error_file)):
+            fresh["error"] = fd
+            self._stderr.reopen(fd)
+        for path, old in self._access_files.items():
+            if fd := self._open_again(path):
+                fresh[path] = fd
+                os.dup2(fd, old, inheritable=False)
         return fresh
+
+    def _open_again(self, path: str) -> int | None:
+        """None: it cannot be, so everyone goes on in the old file."""
+        try:
+            return _open(path)
+        except SystemRefusal as refusal:
+            self.log.error("cannot reopen log", text=str(refusal))
+            return None
 
     def pick(
         self, fresh: dict[str, int], settings: Settings

@@ -171,13 +171,20 @@ class Master:
             at_once=self._at_once(target, now),
             ignore=canary.number if canary else 0,
         )
-        for _ in range(plan.orders):
-            self._crew.order(target, now)
+        self._order(target, plan.orders, now)
         for member in plan.retire:
             self._crew.retire(member)
         if canary and self._at_once(canary, now) and not self._roster.of(canary.number):
-            self._crew.order(canary, now)
+            self._order(canary, 1, now)
         self._announce_staffed()
+
+    def _order(self, generation: Generation, count: int, now: float) -> None:
+        try:
+            for _ in range(count):
+                self._crew.order(generation, now)
+        except OSError as error:  # out of descriptors: they may come back
+            reason = error.strerror or ""
+            self._templates.try_later(generation, "cannot order worker", reason)
 
     def _at_once(self, generation: Generation, now: float) -> int:
         """How many workers may boot side by side: after failures only one."""
@@ -213,7 +220,7 @@ class Master:
         elif self._reload is not None and generation is self._candidate():
             self._reload.template_failed(reason)
         elif generation is self._target:
-            self._templates.try_again(generation, reason)
+            self._templates.try_later(generation, "lost template", reason)
 
     def _worker_is_ready(self, member: Member) -> None:
         self._log.info("started worker", **self._crew.name(member))
@@ -249,7 +256,7 @@ class Master:
     def _blame(self, obituary: Obituary, generation: Generation | None) -> None:
         """It died before its time: back off, roll back, or just replace it."""
         member = obituary.member
-        if not self._is_proven:
+        if not self._is_proven and not member.refusal:
             self._fail(f"a worker died at start: {obituary.cause}")
         elif self._reload is not None and self._is_candidate(member):
             reason = f"a new worker died: {obituary.cause}"

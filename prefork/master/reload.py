@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from enum import Enum
 
-from prefork.errors import EXIT_APPLICATION, PreforkError
+from prefork.errors import EXIT_APPLICATION, EXIT_REFUSED, PreforkError
 from prefork.master.canary import Canary
 from prefork.master.check import Check
 from prefork.master.generation import Generation, Stage
@@ -61,8 +61,12 @@ class Reload:
         self._crashes = 0
         self._began = time.monotonic()
         self._canary: Canary | None = None
-        self.check: Check | None = Check(arguments, reactor, self._checked)
+        self.check: Check | None = None
         log.info("reloading", phase=self.phase.value)
+        try:
+            self.check = Check(arguments, reactor, self._checked)
+        except OSError as error:
+            self.roll_back(f"cannot start a process: {error.strerror}", EXIT_REFUSED)
 
     @property
     def is_over(self) -> bool:
@@ -104,11 +108,15 @@ class Reload:
         if self.phase is not Phase.CANARY or self._canary is not None:
             return
         path = self.candidate.settings.canary_path
-        if path:
-            self._canary = Canary(path, self._reactor, self._canary_answered)
-            self._send_canary(member, self._canary)
-        else:
+        if not path:
             self._enter(Phase.ROLL)
+            return
+        try:
+            self._canary = Canary(path, self._reactor, self._canary_answered)
+        except OSError as error:
+            self._canary_answered(f"cannot ask: {error.strerror}")
+        else:
+            self._send_canary(member, self._canary)
 
     def _canary_answered(self, reason: str) -> None:
         self._canary = None

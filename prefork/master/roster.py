@@ -35,6 +35,7 @@ class Member:
     ready_at: float = 0.0  # 0: never was
     wants_replacement: bool = False
     killed_because: str = ""
+    refusal: str = ""  # of the system, to fork it
 
     def is_proven(self, *, requests: int, now: float) -> bool:
         """Has it served well enough not to be blamed for how it was born?"""

@@ -61,7 +61,9 @@ class Templates:
                 generation.dismiss()
                 if not generation.pid:
                     del self.generations[generation.number]
-            elif generation.stage is Stage.NONE and generation.backoff.may_try(now):
+                continue
+            generation.backoff.forget(now)
+            if generation.stage is Stage.NONE and generation.backoff.may_try(now):
                 self._start(generation, now)
 
     def check_deadlines(self, now: float) -> None:
@@ -96,7 +98,7 @@ class Templates:
         try:
             generation.start_template(shared=shared, access=access, now=now)
         except OSError as error:
-            self._try_later(generation, "cannot start template", error.strerror or "")
+            self.try_later(generation, "cannot start template", error.strerror or "")
             return
         assert generation.channel is not None
         name = {"pid": generation.pid, "generation": generation.number}
@@ -104,7 +106,8 @@ class Templates:
         fd = generation.channel.fileno()
         self._reactor.watch(fd, lambda: self._hear(generation))
 
-    def _try_later(self, generation: Generation, event: str, reason: str) -> None:
+    def try_later(self, generation: Generation, event: str, reason: str) -> None:
+        """What a generation needed could not be done: again after its back-off."""
         delay = generation.backoff.failed(time.monotonic())
         self._log.error(
             event,
@@ -132,8 +135,6 @@ class Templates:
                 generation.failure_status = fields["status"]
             case "unsafe":
                 self._consider(generation, fields["hazards"], forced=fields["forced"])
-            case "unforked":
-                self._try_later(generation, "cannot fork", fields["error"])
 
     def _consider(
         self, generation: Generation, hazards: Sequence[str], *, forced: bool
@@ -163,7 +164,3 @@ class Templates:
             failure = failure or f"template died of {describe_exit(code)} while {when}"
             self._on_failed(generation, failure)
         return True
-
-    def try_again(self, generation: Generation, reason: str) -> None:
-        """The verdict on a template that failed, and is still needed."""
-        self._try_later(generation, "lost template", reason)

@@ -1,6 +1,7 @@
 """Processes: being born, being adopted, being watched, being reaped."""
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -75,18 +76,21 @@ def fork_orphan(announce: Callable[[int], object], *, patience: float) -> int | 
 
     Two forks, because only an orphan is handed to the subreaper.  The process
     between calls `announce(pid)` and exits; returns its exit status, nonzero if
-    it could not fork, or was killed after `patience` seconds (a hook of the
-    application's, os.register_at_fork, may hang in it).  OSError: fork(2) failed.
+    it was killed after `patience` seconds (a hook of the application's,
+    os.register_at_fork, may hang in it).  OSError: one of the forks failed.
     """
     adopter = os.getppid()
     between = os.fork()
     if between:
-        return _wait_for_exit(between, patience)
+        status = _wait_for_exit(between, patience)
+        if status > 0:
+            raise OSError(status, os.strerror(status))
+        return status
     here = os.getpid()
     try:
         orphan = os.fork()
-    except OSError:
-        os._exit(1)
+    except OSError as error:
+        os._exit(error.errno or errno.EAGAIN)
     if orphan:
         announce(orphan)
         os._exit(0)

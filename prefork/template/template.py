@@ -122,8 +122,8 @@ class Template:
                 patience=FORK_PATIENCE,
             )
         except OSError as error:
-            self._channel.send("unforked", slot=slot, error=error.strerror)
-            status = 1
+            channel.send("unforked", error=error.strerror)
+            status = error.errno
         if status is None:
             self._channel.close()
             if not channel.send("registered"):

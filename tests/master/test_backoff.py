@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefork.master.backoff import FIRST, LONGEST, BackOff
+from prefork.master.backoff import FIRST, FORGOTTEN, LONGEST, BackOff
 
 NO_LUCK = 0.999_999_999  # of a chance in [0, 1): the longest delay
 
@@ -54,11 +54,19 @@ def test_the_jitter_takes_off_a_half_at_most(chance: float, failures: int) -> No
     assert longest * 0.499 <= jittered.failed(0.0) <= longest * 1.001
 
 
-def test_after_a_reset_it_begins_anew() -> None:
+def test_what_failed_long_ago_is_forgotten() -> None:
+    """Behaviour 15: healthy for a minute, and it begins anew."""
     backoff = BackOff(lambda: NO_LUCK)
     for _ in range(8):
-        backoff.failed(50.0)
-    backoff.reset()
+        delay = backoff.failed(50.0)
+    backoff.forget(50.0 + delay + FORGOTTEN + 1)
     assert backoff.failures == 0
     assert backoff.may_try(50.0)
-    assert backoff.failed(50.0) == pytest.approx(FIRST)
+    assert backoff.failed(500.0) == pytest.approx(FIRST)
+
+
+def test_what_failed_a_moment_ago_is_not() -> None:
+    backoff = BackOff(lambda: NO_LUCK)
+    delay = backoff.failed(50.0)
+    backoff.forget(50.0 + delay + FORGOTTEN - 1)
+    assert backoff.failures == 1

@@ -24,8 +24,8 @@ class Failure:
 class Load:
     """Closed loop: each client asks for the next path once it has its answer.
 
-    Every other client keeps its connection, as a pool would: one that the server
-    has closed while it was idle is replaced, which is no failure.
+    Every other client keeps its connection (with `keep_alive`), as a pool would: one
+    that the server has closed while it was idle is replaced, which is no failure.
 
         with Load(server, clients=4) as load:
             server.signal(SIGHUP)
@@ -39,11 +39,13 @@ class Load:
         *,
         clients: int = 4,
         paths: Sequence[str] = ("/",),
+        keep_alive: bool = True,
         pause: float = 0.0,  # seconds between an answer and the next request
         seed: int = 0,
     ) -> None:
         self._port = server.port
         self._paths = paths
+        self._keep_alive = keep_alive
         self._pause = pause
         self._is_over = threading.Event()
         self._threads = [
@@ -74,7 +76,7 @@ class Load:
         return [failure for failure in self.failures if failure.stage == "request"]
 
     def _ask(self, number: int, chance: random.Random) -> None:
-        keeps = bool(number % 2)
+        keeps = self._keep_alive and number % 2 == 1
         connection = _Connection(self._port, keeps=keeps)
         while not self._is_over.is_set():
             path = chance.choice(self._paths)

@@ -138,9 +138,10 @@ class Server:
         ]
 
     def template(self) -> int:
-        """The pid of the newest template."""
+        """The pid of the newest template; 0 if there is none."""
         titles = self.processes().items()
-        return max(pid for pid, t in titles if t.startswith("prefork: template"))
+        templates = (pid for pid, t in titles if t.startswith("prefork: template"))
+        return max(templates, default=0)
 
     # Talking
 
