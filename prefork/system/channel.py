@@ -8,6 +8,7 @@ End of file is a message too: the other side is gone.
 
 import array
 import json
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -31,7 +32,11 @@ class Message:
 
 
 class Channel:
-    """One end of a conversation; never blocks unless made to wait."""
+    """One end of a conversation; never blocks unless made to wait.
+
+    MSG_DONTWAIT, not O_NONBLOCK: an application can find the descriptor and clear
+    its flag, and then a worker would wait for its master instead of serving.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -50,7 +55,7 @@ class Channel:
             rights = array.array("i", descriptors)
             ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
         try:
-            self._socket.sendmsg([data], ancillary)
+            self._socket.sendmsg([data], ancillary, socket.MSG_DONTWAIT)
         except (BlockingIOError, BrokenPipeError, ConnectionError):
             return False
         return True
@@ -64,11 +69,11 @@ class Channel:
 
     def wait(self) -> Message | None:
         """Block until one message arrives; None at end of file."""
-        self._socket.setblocking(True)
-        try:
-            return self._receive_one()
-        finally:
-            self._socket.setblocking(False)
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        while (message := self._receive_one()) is None and not self.is_closed:
+            poll.poll()
+        return message
 
     def close(self) -> None:
         self.is_closed = True
@@ -79,7 +84,7 @@ class Channel:
             return None
         try:
             data, ancillary, _, _ = self._socket.recvmsg(
-                LONGEST, _ROOM, socket.MSG_CMSG_CLOEXEC
+                LONGEST, _ROOM, socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
             )
         except BlockingIOError:
             return None
@@ -108,13 +113,9 @@ def pair() -> tuple[Channel, Channel]:
     """The two ends: the first, which the master keeps, is told who sends."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    for end in (ours, theirs):
-        end.setblocking(False)
     return Channel(ours), Channel(theirs)
 
 
 def adopt(descriptor: int) -> Channel:
     """The channel on a descriptor that was inherited or received."""
-    connection = socket.socket(fileno=descriptor)
-    connection.setblocking(False)
-    return Channel(connection)
+    return Channel(socket.socket(fileno=descriptor))

@@ -2,11 +2,19 @@
 
 import os
 import socket
+import struct
 from collections.abc import Callable
 
 from prefork.protocols import forwarded, http
 from prefork.protocols.forwarded import TrustedPeers
 from prefork.protocols.http import Http, Limits
+
+# A listener's O_NONBLOCK is shared by all processes that have it, and a library
+# that an application uses may clear it for all: then accept() would block an idle
+# worker until somebody comes.  Its timeout (socket(7), SO_RCVTIMEO) is a matter of
+# the socket, costs nothing, and turns such a wait into one tick of the kernel's
+# clock, until accept() has set the flag again.
+SHORTEST_WAIT = struct.pack("@ll", 0, 1000)  # struct timeval: 1 ms
 
 PROTOCOLS: dict[str, Callable[..., Http]] = {"http": http.Http}
 
@@ -26,6 +34,7 @@ class Door:
         self._trusted_peers = trusted_peers
         self._is_unix = listener.family == socket.AF_UNIX
         self.fd = listener.fileno()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SHORTEST_WAIT)
         self.protocol = PROTOCOLS[protocol_name](
             limits=limits, defaults=self._variables_of_all()
         )
@@ -35,7 +44,11 @@ class Door:
 
         socket.accept() without the socket object it would make: see client.py.
         """
-        fd, peer = self._listener._accept()  # type: ignore[attr-defined]
+        try:
+            fd, peer = self._listener._accept()  # type: ignore[attr-defined]
+        except BlockingIOError:
+            os.set_blocking(self.fd, False)
+            raise
         os.set_blocking(fd, False)
         if self._is_unix:
             return fd, {"REMOTE_ADDR": ""}

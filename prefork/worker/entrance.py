@@ -74,6 +74,7 @@ class Entrance:
                 self._epoll.register(fd, EVENTS)
 
     def _stop_the_bell(self) -> None:
+        os.set_blocking(self._bell, False)  # the application may have cleared it
         try:
             os.eventfd_read(self._bell)
         except BlockingIOError:
