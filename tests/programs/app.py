@@ -1,5 +1,6 @@
 """The application of the process tests: one path for each way to behave."""
 
+import hashlib
 import os
 import signal
 import sys
@@ -56,6 +57,13 @@ def count(environ, start_response, query):
     while block := body.read(65536):
         size += len(block)
     return answer(start_response, str(size).encode())
+
+
+def digest(environ, start_response, query):
+    body, digest = environ["wsgi.input"], hashlib.md5()
+    while block := body.read(65536):
+        digest.update(block)
+    return answer(start_response, digest.hexdigest().encode())
 
 
 def ignore(environ, start_response, query):
