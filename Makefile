@@ -19,7 +19,7 @@ demo: $(VENV)/.with-prefork  ## serve contrib/demo on http://127.0.0.1:8000 (POR
 		--access-logfile - app:wsgi
 
 test: $(VENV)/.with-test tools  ## run all tests (ARGS='-k reload' for some)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -rs $(ARGS)
 
 check: $(VENV)/.with-dev  ## lint, format and types: ruff, mypy --strict
 	$(BIN)/ruff check .

@@ -102,6 +102,8 @@ class Master:
         settings = self._target.settings
         setproctitle(f"prefork: master [{settings.name or settings.app}]")
         self._signals = SignalPipe((*ON_SIGNAL, signal.SIGCHLD))
+        # It dumps the stacks of a worker; sent to us by mistake it must not end us.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         self._reactor.watch(self._signals.fileno(), self._hear_signals)
         self._log.info("started master", pid=os.getpid(), workers=self._wanted())
         self._announce(self._listeners.open)
