@@ -39,14 +39,18 @@ class Listeners:
         while self._new:
             listen.close(self._new.pop())
 
-    def commit(self, wanted: Sequence[Listener]) -> None:
-        """From now on these; the others are closed, as their last worker leaves."""
+    def commit(self, wanted: Sequence[Listener]) -> list[Listener]:
+        """From now on these; the others are closed, as their last worker leaves.
+
+        Returns those that are new.
+        """
         for listener in self.open:
             if listener not in wanted:
                 listen.close_door(listener)
                 listen.close(listener)
+        new, self._new = self._new, []
         self.open = list(wanted)
-        self._new = []
+        return new
 
     def are_dropped(self, wanted: Sequence[Listener]) -> bool:
         """Is there one that a new configuration does without?"""

@@ -25,10 +25,14 @@ from prefork.master.roster import FOREVER, Member, Roster
 from prefork.master.templates import Templates
 from prefork.monitor.scoreboard import SLOTS, Scoreboard
 from prefork.settings import Settings
+from prefork.system.listen import Listener
 from prefork.system.processes import become_subreaper, describe_exit, reap
 from prefork.system.signals import SignalPipe, name_of
 
 MOST_WORKERS = SLOTS // 2  # a reload needs as many slots again
+# A template forks one after the other, and its channel holds some 280 orders: of
+# 512 at once those at the end were lost, or not registered in time.
+BOOTING_AT_ONCE = 32
 QUICK_GRACE = 0.5  # seconds that a quick stop leaves to requests
 LONGEST_TURN = 1.0  # seconds between two looks at the requests' deadlines
 RELOAD_TURN = 0.25
@@ -109,10 +113,9 @@ class Master:
         self._announce(self._listeners.open)
         self._reconcile()
 
-    def _announce(self, listeners: Sequence[object]) -> None:
-        for listener in self._listeners.open:
-            if listener in listeners:
-                self._log.info("listening", on=listener.url)
+    def _announce(self, listeners: Sequence[Listener]) -> None:
+        for listener in listeners:
+            self._log.info("listening", on=listener.url)
 
     def _is_finished(self) -> bool:
         is_alone = not self._roster.members and self._templates.are_gone()
@@ -192,7 +195,7 @@ class Master:
         """How many workers may boot side by side: after failures only one."""
         if generation.stage is not Stage.READY or not generation.backoff.may_try(now):
             return 0
-        return 1 if generation.backoff.failures else MOST_WORKERS
+        return 1 if generation.backoff.failures else BOOTING_AT_ONCE
 
     def _announce_staffed(self) -> None:
         if self._was_staffed or self._is_dismissed:
@@ -306,7 +309,7 @@ class Master:
                 self._take_over()
             case Phase.ROLL if self._has_rolled():
                 self._reload.commit()
-                self._listeners.commit(self._target.listeners)
+                self._announce(self._listeners.commit(self._target.listeners))
                 self._end_reload()
             case Phase.ROLLBACK:
                 self._target = self._previous or self._target
