@@ -10,7 +10,7 @@ T = TypeVar("T")
 PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # for slow machines
 
 
-def eventually(check: Callable[[], T], *, within: float = 10.0) -> T:
+def eventually(check: Callable[[], T | None], *, within: float = 10.0) -> T:
     """Call `check` until it returns something true, and return that.
 
     An AssertionError or OSError in it counts as "not yet"; at the end of the time
