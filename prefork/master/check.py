@@ -68,12 +68,17 @@ class Check:
         self._is_overdue = True
         os.kill(self.pid, signal.SIGKILL)
 
+    def close(self) -> None:
+        """Listen no more."""
+        for fd in self._outputs:
+            self._reactor.unwatch(fd)
+            os.close(fd)
+
     def exited(self, code: int) -> None:
         """The child was reaped: what has it found?"""
         for fd in self._outputs:
             self._read(fd)
-            self._reactor.unwatch(fd)
-            os.close(fd)
+        self.close()
         settings_text, complaint = (
             o.decode(errors="replace") for o in self._outputs.values()
         )

@@ -16,9 +16,12 @@ from prefork.master.reactor import Reactor
 from prefork.master.roster import Member, Roster
 from prefork.master.states import Action, Event, State
 from prefork.monitor.log import Log
-from prefork.monitor.scoreboard import Scoreboard
+from prefork.monitor.scoreboard import Scoreboard, Tenant
 from prefork.system.channel import Channel, Message, pair
 from prefork.system.processes import describe_exit
+from prefork.system.signals import DUMP_STACKS
+
+SLOW_PAUSE = 10.0  # seconds between two explanations of one worker's slow requests
 
 
 class Crew:
@@ -59,6 +62,7 @@ class Crew:
             now,
             boot_timeout=settings.boot_timeout,
             graceful_timeout=settings.graceful_timeout,
+            slow=settings.slow,
         )
         if member is None:
             ours.close()
@@ -151,7 +155,11 @@ class Crew:
 
     def _check_request(self, member: Member, now: int) -> None:
         tenant = self._scoreboard.read(member.slot)
-        if not (tenant.is_busy and 0 < tenant.deadline <= now):
+        if not tenant.is_busy:
+            return
+        if 0 < member.slow <= (now - tenant.started) / SECOND:
+            self._explain_slow(member, tenant)
+        if not 0 < tenant.deadline <= now:
             return
         # The worker may have finished since.  It looks for this verdict before
         # it takes another request, so the signal cannot hit a wrong one.
@@ -159,6 +167,20 @@ class Crew:
             seconds = (tenant.deadline - tenant.started) / SECOND
             member.killed_because = f"request over its {seconds:g} s deadline"
             self._apply(member, Event.OVERDUE)
+
+    def _explain_slow(self, member: Member, tenant: Tenant) -> None:
+        """Have a slow request's stacks written to the log: once, and not too often."""
+        if tenant.serial == member.explained or time.monotonic() < member.explain_at:
+            return
+        member.explained = tenant.serial
+        member.explain_at = time.monotonic() + SLOW_PAUSE
+        self.log.warning(
+            "slow request",
+            **self.name(member),
+            over=f"{member.slow:g} s",
+            request=tenant.request,
+        )
+        self._signal(member, DUMP_STACKS)
 
     def exited(self, pid: int, code: int) -> bool:
         """One of our children was reaped; False if it was no worker."""

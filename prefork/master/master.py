@@ -124,8 +124,9 @@ class Master:
     def _patience(self) -> float:
         """Seconds until something is due."""
         now = time.monotonic()
-        timeout = self._target.settings.timeout
-        look_again = min(LONGEST_TURN, timeout / 8 or FOREVER)
+        settings = self._target.settings
+        limits = (settings.timeout, settings.slow)
+        look_again = min(LONGEST_TURN, *(limit / 8 or FOREVER for limit in limits))
         if self._reload is not None:
             look_again = min(look_again, RELOAD_TURN)
         due = min(self._roster.next_deadline(), self._templates.next_deadline(now))

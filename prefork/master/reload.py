@@ -142,6 +142,8 @@ class Reload:
         self.reason, self.exit_status = reason, status
         if self.check is not None:
             self.check.give_up()
+            self.check.close()
+            self.check = None
         if self._canary is not None:
             self._canary.close()
         self._log.error(

@@ -30,6 +30,9 @@ class Member:
     deadline: float
     boot_timeout: float
     graceful_timeout: float
+    slow: float = 0.0  # seconds until a request's stacks are logged; 0: never
+    explained: int = 0  # serial of the request whose stacks were
+    explain_at: float = 0.0  # not again before
     pid: int = 0  # 0: not known yet
     state: State = State.ORDERED
     ready_at: float = 0.0  # 0: never was
@@ -65,6 +68,7 @@ class Roster:
         *,
         boot_timeout: float,
         graceful_timeout: float,
+        slow: float = 0.0,
     ) -> Member | None:
         """A new member in the lowest free slot; None when all are taken."""
         free = (slot for slot in range(self._slots) if slot not in self.members)
@@ -78,6 +82,7 @@ class Roster:
             now + REGISTER_TIMEOUT,
             boot_timeout,
             graceful_timeout,
+            slow,
         )
         self.members[slot] = member
         return member

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+# What a worker answers by writing the stacks of all its threads to stderr.
+DUMP_STACKS = signal.SIGUSR2
+
 
 class SignalPipe:
     """The signals that this process wants to hear of, in a pipe.

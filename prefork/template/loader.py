@@ -51,16 +51,18 @@ def load(app: str) -> Callable[..., Any]:
 
 
 def _explain(app: str, error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [
-        frame
-        for frame in frames
-        if frame.filename != __file__ and "importlib" not in frame.filename
-    ]
-    lines = [f"cannot load {app}\n"]
-    if theirs:
-        lines += [
-            "Traceback (most recent call last):\n",
-            *traceback.format_list(theirs),
-        ]
-    return "".join(lines + traceback.format_exception_only(error)).rstrip()
+    """The traceback and those of its causes, without our own frames."""
+    report = traceback.TracebackException.from_exception(error)
+    link: traceback.TracebackException | None = report
+    while link is not None:
+        theirs = [frame for frame in link.stack if not _is_ours(frame.filename)]
+        link.stack = traceback.StackSummary.from_list(theirs)
+        link = link.__cause__ or link.__context__
+    lines = report.format() if report.stack else report.format_exception_only()
+    return f"cannot load {app}\n{''.join(lines)}".rstrip()
+
+
+def _is_ours(filename: str) -> bool:
+    """Does a frame belong to the import, not to what is imported?"""
+    is_frozen = filename.startswith("<frozen importlib")
+    return is_frozen or filename in (__file__, importlib.__file__)

@@ -22,7 +22,7 @@ from prefork.protocols.forwarded import TrustedPeers
 from prefork.protocols.http import Limits
 from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
-from prefork.system.signals import SignalPipe
+from prefork.system.signals import DUMP_STACKS, SignalPipe
 from prefork.worker.client import Client
 from prefork.worker.doors import Door
 from prefork.worker.limits import ClientDeadlines, Lifespan, spread_lifespan
@@ -40,7 +40,6 @@ IGNORED = (
     signal.SIGWINCH,
 )
 OBEYED = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
-DUMP = signal.SIGUSR2  # writes the stacks of all threads to stderr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ def live(born: Birthright, application: Application) -> None:
 def _hear_signals() -> SignalPipe:
     signals = SignalPipe((*OBEYED, *IGNORED))
     faulthandler.enable(file=2)
-    faulthandler.register(DUMP, file=2, all_threads=True)
+    faulthandler.register(DUMP_STACKS, file=2, all_threads=True)
     return signals
 
 

@@ -14,7 +14,7 @@ from prefork.protocols.request import Request
 from prefork.worker.doors import Door
 from prefork.worker.outgoing import BytesPart, FilePart, Outgoing
 
-READ_SIZE = 16384
+READ_SIZE = 4096
 
 
 class State(Enum):

@@ -32,7 +32,7 @@ class Door:
     ) -> None:
         self._listener = listener
         self._trusted_peers = trusted_peers
-        self._is_unix = listener.family == socket.AF_UNIX
+        self.is_unix = listener.family == socket.AF_UNIX
         self.fd = listener.fileno()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SHORTEST_WAIT)
         self.protocol = PROTOCOLS[protocol_name](
@@ -50,14 +50,14 @@ class Door:
             os.set_blocking(self.fd, False)
             raise
         os.set_blocking(fd, False)
-        if self._is_unix:
+        if self.is_unix:
             return fd, {"REMOTE_ADDR": ""}
         return fd, {"REMOTE_ADDR": peer[0], "REMOTE_PORT": str(peer[1])}
 
     def trust(self, variables: dict[str, str]) -> None:
         """Believe what a trusted proxy says of its client; drop it from others."""
         if forwarded.is_forwarded(variables):
-            peer = "unix" if self._is_unix else variables["REMOTE_ADDR"]
+            peer = "unix" if self.is_unix else variables["REMOTE_ADDR"]
             forwarded.apply_forwarded(
                 variables,
                 trusted=peer in self._trusted_peers,
@@ -66,7 +66,7 @@ class Door:
 
     def _variables_of_all(self) -> dict[str, str]:
         host, port = ("localhost", "80")
-        if not self._is_unix:
+        if not self.is_unix:
             host, number = self._listener.getsockname()[:2]
             port = str(number)
         return {

@@ -25,6 +25,9 @@ from prefork.worker.doors import Door
 
 PAUSE_WHEN_FULL = 0.2  # seconds without accepting when descriptors have run out
 OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+# Seconds that a handshake may still take that had begun before the door was closed:
+# its connection is queued after the others have been taken in.
+LATECOMERS = 0.1
 EVENTS = select.EPOLLIN | select.EPOLLEXCLUSIVE
 
 
@@ -54,6 +57,8 @@ class Entrance:
         self._paused_until = 0.0
         self.is_open = True
         self.is_drained = False  # closed, and nothing left outside
+        self.has_more = True  # somebody stood outside at the last look
+        self._wait_until = 0.0  # for latecomers
         for fd in self._watched():
             epoll.register(fd, EVENTS)
 
@@ -129,7 +134,10 @@ class Entrance:
             for door in list(self._doors.values()):
                 self._accept_from(door)
             self._doors.clear()
+        if any(not door.is_unix for door in self._doors.values()):
+            self._wait_until = time.monotonic() + LATECOMERS
 
     def drain_one(self) -> None:
         """After close(): one connection more, or the end of them."""
-        self.is_drained = not self.try_one()
+        self.has_more = self.try_one()
+        self.is_drained = not self.has_more and time.monotonic() >= self._wait_until

@@ -18,6 +18,7 @@ from prefork.worker.entrance import Entrance
 from prefork.worker.limits import ClientDeadlines
 
 IDLE_TICK = 0.5  # seconds between two looks at the doors without being woken
+DRAIN_TICK = 0.01  # the same while we wait for the last of them
 SWEEP_EVERY = 0.25  # seconds between two looks for overdue clients
 EVENTS_A_TURN = 64
 NAP = 20e-6  # seconds in epoll_wait(2) after which we must have slept
@@ -121,7 +122,7 @@ class Lobby:
 
     def _patience(self) -> float:
         if not self._entrance.is_open and not self._entrance.is_drained:
-            return 0.0
+            return 0.0 if self._entrance.has_more else DRAIN_TICK
         return SWEEP_EVERY if self._clients else IDLE_TICK
 
     # Coming in

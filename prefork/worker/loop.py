@@ -59,6 +59,7 @@ class Worker:
         lobby.watch(self._channel.fileno(), self._hear_master)
         lobby.watch(self._signals.fileno(), self._hear_signals)
         self._channel.send("ready")
+        is_limited = self._lifespan.is_limited
         while not (self._is_retiring and lobby.is_empty()):
             client = lobby.next()
             if client is not None:
@@ -68,7 +69,7 @@ class Worker:
                 self._await_verdict()
             else:
                 self._slot.report(*lobby.count())
-            if self._lifespan.is_limited:
+            if is_limited:
                 self._check_lifespan()
 
     def _await_verdict(self) -> None:

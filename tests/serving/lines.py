@@ -22,6 +22,7 @@ class LineDoor:
     def __init__(self, listener: socket.socket | None = None) -> None:
         self._listener = listener
         self.fd = listener.fileno() if listener else -1
+        self.is_unix = listener is not None and listener.family == socket.AF_UNIX
         self.protocol = Lines()
         self.before_accept: Callable[[], object] = lambda: None
 

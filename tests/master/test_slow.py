@@ -1,0 +1,29 @@
+"""--slow: a request that runs long is explained, and goes on."""
+
+import pytest
+from serving import Server
+
+pytestmark = pytest.mark.process
+
+
+def test_a_slow_request_is_explained_once_and_succeeds(server: Server) -> None:
+    """Behaviour 65: one dump that names the application's frame."""
+    server.start("-w", "1", "--slow", "0.4")
+    assert server.get("/sleep?s=1.5") == (200, b"slept\n")
+    server.wait_log("slow request .*over=.*request=.*sleep")
+    assert server.log.count("slow request") == 1
+    assert 'app.py", line' in server.log
+    assert server.log.count("in sleep") == 1
+    assert server.get("/hello") == (200, b"hello\n")
+    assert server.stop() == 0
+
+
+def test_a_slow_computation_in_c_is_explained_too(server: Server) -> None:
+    """Behaviour 66: the dump needs no turn of the interpreter."""
+    server.start("-w", "1", "--slow", "0.3", "--timeout", "2")
+    with pytest.raises(OSError):
+        server.get("/spin")
+    server.wait_log("slow request")
+    assert "in spin" in server.log
+    server.wait_log("lost worker .*over its 2 s deadline")
+    assert server.stop() == 0
