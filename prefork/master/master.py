@@ -12,16 +12,18 @@ from collections.abc import Callable, Sequence
 
 from setproctitle import setproctitle
 
-from prefork.errors import EXIT_APPLICATION, EXIT_CUT, EXIT_OK
+from prefork.errors import EXIT_OK
 from prefork.master.canary import Canary
 from prefork.master.crew import Crew
-from prefork.master.generation import Generation, Stage
+from prefork.master.generation import Generation
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.obituary import Obituary
 from prefork.master.reactor import Reactor
 from prefork.master.reload import Phase, Reload
 from prefork.master.roster import FOREVER, Member, Roster
+from prefork.master.staff import Staff
+from prefork.master.stop import Stop
 from prefork.master.templates import Templates
 from prefork.monitor.scoreboard import SLOTS, Scoreboard
 from prefork.settings import Settings
@@ -29,11 +31,6 @@ from prefork.system.listen import Listener
 from prefork.system.processes import become_subreaper, describe_exit, reap
 from prefork.system.signals import SignalPipe, name_of
 
-MOST_WORKERS = SLOTS // 2  # a reload needs as many slots again
-# A template forks one after the other, and its channel holds some 280 orders: of
-# 512 at once those at the end were lost, or not registered in time.
-BOOTING_AT_ONCE = 32
-QUICK_GRACE = 0.5  # seconds that a quick stop leaves to requests
 LONGEST_TURN = 1.0  # seconds between two looks at the requests' deadlines
 RELOAD_TURN = 0.25
 SUSPENDED = 2.0  # seconds late: we were stopped, or the machine slept
@@ -76,18 +73,17 @@ class Master:
             on_loaded=self._template_is_loaded,
             on_failed=self._template_failed,
         )
-        # What all workers should be of; during a reload the old one, until ROLL.
-        self._target = self._templates.create(settings, listeners.open)
-        self._previous: Generation | None = None  # what a rollback returns to
+        self._staff = Staff(
+            self._roster,
+            self._crew,
+            self._templates,
+            self._log,
+            target=self._templates.create(settings, listeners.open),
+        )
+        self._stop = Stop(listeners, self._crew, self._log)
         self._reload: Reload | None = None
         self._wants_reload = False
-        self._adjustment = 0  # by TTIN and TTOU; outlives reloads
-        self._is_dismissed = False  # by WINCH: no workers until HUP or TTIN
         self._is_proven = False  # some worker has been ready
-        self._was_staffed = False
-        self._stop_signals = 0
-        self._cut = 0  # requests that were cut by the stop
-        self._failure = EXIT_OK  # the exit status of a start that came to nothing
         self._turned_at = time.monotonic()
 
     # The loop
@@ -99,17 +95,17 @@ class Master:
             self._reactor.turn(self._patience())
             self._reap()
             self._reconcile()
-        return self._finish()
+        return self._stop.finish()
 
     def _start(self) -> None:
         become_subreaper()
-        settings = self._target.settings
+        settings = self._staff.target.settings
         setproctitle(f"prefork: master [{settings.name or settings.app}]")
         self._signals = SignalPipe((*ON_SIGNAL, signal.SIGCHLD))
         # It dumps the stacks of a worker; sent to us by mistake it must not end us.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         self._reactor.watch(self._signals.fileno(), self._hear_signals)
-        self._log.info("started master", pid=os.getpid(), workers=self._wanted())
+        self._log.info("started master", pid=os.getpid(), workers=self._staff.wanted)
         self._announce(self._listeners.open)
         self._reconcile()
 
@@ -119,12 +115,12 @@ class Master:
 
     def _is_finished(self) -> bool:
         is_alone = not self._roster.members and self._templates.are_gone()
-        return bool(self._stop_signals) and is_alone
+        return self._stop.is_going_on and is_alone
 
     def _patience(self) -> float:
         """Seconds until something is due."""
         now = time.monotonic()
-        settings = self._target.settings
+        settings = self._staff.target.settings
         limits = (settings.timeout, settings.slow)
         look_again = min(LONGEST_TURN, *(limit / 8 or FOREVER for limit in limits))
         if self._reload is not None:
@@ -149,63 +145,14 @@ class Master:
             self._crew.check_deadlines(now)
         # Else it is we who have slept, not they: they get one turn of grace.
         self._templates.check_deadlines(now)
-        if not self._stop_signals:
-            self._advance_reload(now)
-            self._templates.reconcile(self._needed(), now)
-            self._staff(now)
-        else:
+        if self._stop.is_going_on:
             self._templates.reconcile((), now)
-
-    # Staffing
-
-    def _wanted(self) -> int:
-        """How many workers there should be."""
-        wanted = self._target.settings.workers + self._adjustment
-        return 0 if self._is_dismissed else max(1, min(wanted, MOST_WORKERS))
-
-    def _staff(self, now: float) -> None:
-        """Order the workers that are missing, retire those that are too many."""
-        target, candidate = self._target, self._candidate()
-        wanted = self._wanted()
-        canary = (
-            candidate if candidate is not None and candidate is not target else None
-        )
-        plan = self._roster.plan(
-            target.number,
-            wanted,
-            surge=max(1, wanted // 8),
-            at_once=self._at_once(target, now),
-            ignore=canary.number if canary else 0,
-        )
-        self._order(target, plan.orders, now)
-        for member in plan.retire:
-            self._crew.retire(member)
-        if canary and self._at_once(canary, now) and not self._roster.of(canary.number):
-            self._order(canary, 1, now)
-        self._announce_staffed()
-
-    def _order(self, generation: Generation, count: int, now: float) -> None:
-        try:
-            for _ in range(count):
-                self._crew.order(generation, now)
-        except OSError as error:  # out of descriptors: they may come back
-            reason = error.strerror or ""
-            self._templates.try_later(generation, "cannot order worker", reason)
-
-    def _at_once(self, generation: Generation, now: float) -> int:
-        """How many workers may boot side by side: after failures only one."""
-        if generation.stage is not Stage.READY or not generation.backoff.may_try(now):
-            return 0
-        return 1 if generation.backoff.failures else BOOTING_AT_ONCE
-
-    def _announce_staffed(self) -> None:
-        if self._was_staffed or self._is_dismissed:
             return
-        if len(self._roster.serving(self._target.number)) >= self._wanted():
-            self._was_staffed = True
-            self._log.info(
-                "ready", workers=self._wanted(), generation=self._target.number
-            )
+        self._advance_reload(now)
+        self._templates.reconcile(self._needed(), now)
+        candidate = self._candidate()
+        is_canary = candidate is not self._staff.target
+        self._staff.reconcile(now, canary=candidate if is_canary else None)
 
     # News of templates and workers
 
@@ -219,13 +166,13 @@ class Master:
             self._reload.template_is_ready()
 
     def _template_failed(self, generation: Generation, reason: str) -> None:
-        if self._stop_signals:
+        if self._stop.is_going_on:
             return
         if not self._is_proven:
-            self._fail(reason, generation.failure_status)
+            self._stop.fail(reason, generation.failure_status)
         elif self._reload is not None and generation is self._candidate():
             self._reload.template_failed(reason)
-        elif generation is self._target:
+        elif generation is self._staff.target:
             self._templates.try_later(generation, "lost template", reason)
 
     def _worker_is_ready(self, member: Member) -> None:
@@ -239,7 +186,7 @@ class Master:
     def _worker_cannot_load(self, member: Member, text: str) -> None:
         """A worker that imports by itself could not."""
         if not self._is_proven:
-            self._fail(text)
+            self._stop.fail(text)
         elif self._reload is not None and self._is_candidate(member):
             self._reload.worker_failed(text, was_ready=False)
         else:
@@ -252,10 +199,10 @@ class Master:
         member = obituary.member
         generation = self._templates.generations.get(member.generation)
         obituary.log(self._log)
-        settings = (generation or self._target).settings
+        settings = (generation or self._staff.target).settings
         self._logs.write_cut_request(settings, obituary)
-        if self._stop_signals:
-            self._cut += obituary.unanswered
+        if self._stop.is_going_on:
+            self._stop.count(obituary)
         elif obituary.is_blamed:
             self._blame(obituary, generation)
 
@@ -263,7 +210,7 @@ class Master:
         """It died before its time: back off, roll back, or just replace it."""
         member = obituary.member
         if not self._is_proven and not member.refusal:
-            self._fail(f"a worker died at start: {obituary.cause}")
+            self._stop.fail(f"a worker died at start: {obituary.cause}")
         elif self._reload is not None and self._is_candidate(member):
             reason = f"a new worker died: {obituary.cause}"
             self._reload.worker_failed(reason, was_ready=bool(member.ready_at))
@@ -276,15 +223,6 @@ class Master:
                     retry_in=round(delay, 2),
                 )
 
-    def _fail(self, reason: str, status: int = EXIT_APPLICATION) -> None:
-        """Nothing has ever served: this is the end."""
-        if not self._failure:
-            self._log.critical("cannot start", text=reason)
-            self._failure = status
-        self._stop_signals = max(self._stop_signals, 1)
-        for member in self._crew.members():
-            self._crew.kill(member, "the start has failed")
-
     # Reload
 
     def _candidate(self) -> Generation | None:
@@ -296,7 +234,7 @@ class Master:
 
     def _needed(self) -> list[Generation]:
         """The generations that must have a template."""
-        needed = (self._target, self._candidate(), self._previous)
+        needed = (self._staff.target, self._candidate(), self._staff.previous)
         return [generation for generation in needed if generation is not None]
 
     def _advance_reload(self, now: float) -> None:
@@ -306,20 +244,21 @@ class Master:
             return
         self._reload.check_deadlines(now)
         match self._reload.phase:
-            case Phase.ROLL if self._target is not self._candidate():
+            case Phase.ROLL if self._staff.target is not self._candidate():
                 self._take_over()
-            case Phase.ROLL if self._has_rolled():
+            case Phase.ROLL if self._staff.has_rolled():
                 self._reload.commit()
-                self._announce(self._listeners.commit(self._target.listeners))
+                self._announce(self._listeners.commit(self._staff.target.listeners))
+                self._staff.settle()
                 self._end_reload()
             case Phase.ROLLBACK:
-                self._target = self._previous or self._target
+                self._staff.go_back()
                 self._listeners.roll_back()
                 self._end_reload()
 
     def _begin_reload(self) -> None:
         self._wants_reload = False
-        self._is_dismissed = False
+        self._staff.recall()
         self._reload = Reload(
             self._arguments,
             reactor=self._reactor,
@@ -339,18 +278,11 @@ class Master:
         """ROLL begins: from now on all workers should be of the candidate."""
         candidate = self._candidate()
         assert candidate is not None
-        self._previous, self._target = self._target, candidate
+        self._staff.take_over(candidate)
         self._crew.drain = self._listeners.are_dropped(candidate.listeners)
-
-    def _has_rolled(self) -> bool:
-        serving = self._roster.serving(self._target.number)
-        return len(serving) >= self._wanted() and not self._roster.others_serve(
-            self._target.number
-        )
 
     def _end_reload(self) -> None:
         self._reload = None
-        self._previous = None
         self._crew.drain = False
 
     # Signals
@@ -366,24 +298,13 @@ class Master:
         self._wants_reload = True
 
     def _add_worker(self) -> None:
-        self._adjust(+1)
+        self._staff.adjust(+1)
 
     def _remove_worker(self) -> None:
-        self._adjust(-1)
-
-    def _adjust(self, step: int) -> None:
-        workers = self._target.settings.workers + self._adjustment + step
-        if not 1 <= workers <= MOST_WORKERS:
-            self._log.warning("cannot scale", workers=workers, most=MOST_WORKERS)
-            return
-        self._is_dismissed = False
-        self._adjustment += step
-        self._log.info("scaling", workers=self._wanted())
+        self._staff.adjust(-1)
 
     def _dismiss_workers(self) -> None:
-        """WINCH: retire them all; HUP or TTIN brings them back."""
-        self._is_dismissed = True
-        self._log.info("retiring all workers")
+        self._staff.dismiss()
 
     def _reopen_logs(self) -> None:
         fresh = self._logs.reopen()
@@ -396,54 +317,18 @@ class Master:
         for fd in fresh.values():
             os.close(fd)
 
-    # Stop
-
-    def _stop(self) -> None:
-        """TERM, QUIT: finish everything; again: quickly; once more: now."""
-        self._stop_signals += 1
-        if self._stop_signals == 1:
-            self._stop_gracefully()
-        else:
-            self._hurry()
-
-    def _stop_quickly(self) -> None:
-        """INT: leave half a second to what is being served."""
-        if not self._stop_signals:
-            self._stop()
-        self._stop()
-
     def _stop_gracefully(self) -> None:
-        """Close the doors to newcomers; have everyone answer who is inside."""
-        self._listeners.close_doors()
         if self._reload is not None:
             self._reload.roll_back("the server is stopping", EXIT_OK)
-        self._crew.drain = True
-        for member in self._crew.members():
-            self._crew.retire(member)
+        self._stop.ask()
 
-    def _hurry(self) -> None:
-        grace = QUICK_GRACE if self._stop_signals == 2 else 0.0
-        limit = time.monotonic() + grace
-        for member in self._crew.members():
-            if grace:
-                member.deadline = min(member.deadline, limit)
-            else:
-                self._crew.kill(member, "stopped at once")
-
-    def _finish(self) -> int:
-        self._listeners.close()
-        if self._failure:
-            return self._failure
-        if self._cut:
-            self._log.warning("stopped master", requests_cut=self._cut)
-            return EXIT_CUT
-        self._log.info("stopped master", pid=os.getpid())
-        return EXIT_OK
+    def _stop_quickly(self) -> None:
+        self._stop.ask_quickly()
 
 
 ON_SIGNAL: dict[int, Callable[[Master], None]] = {
-    signal.SIGTERM: Master._stop,
-    signal.SIGQUIT: Master._stop,
+    signal.SIGTERM: Master._stop_gracefully,
+    signal.SIGQUIT: Master._stop_gracefully,
     signal.SIGINT: Master._stop_quickly,
     signal.SIGHUP: Master._ask_for_reload,
     signal.SIGTTIN: Master._add_worker,

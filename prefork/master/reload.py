@@ -117,6 +117,7 @@ class Reload:
             self._canary_answered(f"cannot ask: {error.strerror}")
         else:
             self._send_canary(member, self._canary)
+            self._canary.for_worker.close()  # or we would not see the worker's end
 
     def _canary_answered(self, reason: str) -> None:
         self._canary = None

@@ -1,0 +1,125 @@
+"""Staffing: as many workers as are wanted, and of the right generation."""
+
+from prefork.master.crew import Crew
+from prefork.master.generation import Generation, Stage
+from prefork.master.roster import Roster
+from prefork.master.templates import Templates
+from prefork.monitor.log import Log
+from prefork.monitor.scoreboard import SLOTS
+
+MOST_WORKERS = SLOTS // 2  # a reload needs as many slots again
+# A template forks one after the other, and its channel holds some 280 orders: of
+# 512 at once those at the end were lost, or not registered in time.
+BOOTING_AT_ONCE = 32
+
+
+class Staff:
+    """Knows what should run, and takes the next step towards it."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        crew: Crew,
+        templates: Templates,
+        log: Log,
+        *,
+        target: Generation,
+    ) -> None:
+        self._roster = roster
+        self._crew = crew
+        self._templates = templates
+        self._log = log
+        # What all workers should be of; during a reload the old one, until ROLL.
+        self.target = target
+        self.previous: Generation | None = None  # what a rollback returns to
+        self._adjustment = 0  # by TTIN and TTOU; outlives reloads
+        self._is_dismissed = False  # by WINCH: no workers until HUP or TTIN
+        self._was_complete = False
+
+    @property
+    def wanted(self) -> int:
+        """How many workers there should be."""
+        wanted = self.target.settings.workers + self._adjustment
+        return 0 if self._is_dismissed else max(1, min(wanted, MOST_WORKERS))
+
+    def reconcile(self, now: float, *, canary: Generation | None) -> None:
+        """Order the workers that are missing, retire those that are too many.
+
+        A reload's candidate has one worker beside all others, its canary.
+        """
+        target = self.target
+        plan = self._roster.plan(
+            target.number,
+            self.wanted,
+            surge=max(1, self.wanted // 8),
+            at_once=self._at_once(target, now),
+            ignore=canary.number if canary else 0,
+        )
+        self._order(target, plan.orders, now)
+        for member in plan.retire:
+            self._crew.retire(member)
+        if canary and self._at_once(canary, now) and not self._roster.of(canary.number):
+            self._order(canary, 1, now)
+        self._announce_completion()
+
+    def _order(self, generation: Generation, count: int, now: float) -> None:
+        try:
+            for _ in range(count):
+                self._crew.order(generation, now)
+        except OSError as error:  # out of descriptors: they may come back
+            reason = error.strerror or ""
+            self._templates.try_later(generation, "cannot order worker", reason)
+
+    def _at_once(self, generation: Generation, now: float) -> int:
+        """How many workers may boot side by side: after failures only one."""
+        if generation.stage is not Stage.READY or not generation.backoff.may_try(now):
+            return 0
+        return 1 if generation.backoff.failures else BOOTING_AT_ONCE
+
+    def _announce_completion(self) -> None:
+        if self._was_complete or self._is_dismissed:
+            return
+        if len(self._roster.serving(self.target.number)) >= self.wanted:
+            self._was_complete = True
+            self._log.info("ready", workers=self.wanted, generation=self.target.number)
+
+    # Changing how many
+
+    def adjust(self, step: int) -> None:
+        """TTIN, TTOU: so many more, or less, than the settings say."""
+        workers = self.target.settings.workers + self._adjustment + step
+        if not 1 <= workers <= MOST_WORKERS:
+            self._log.warning("cannot scale", workers=workers, most=MOST_WORKERS)
+            return
+        self._is_dismissed = False
+        self._adjustment += step
+        self._log.info("scaling", workers=self.wanted)
+
+    def dismiss(self) -> None:
+        """WINCH: retire them all; HUP or TTIN brings them back."""
+        self._is_dismissed = True
+        self._log.info("retiring all workers")
+
+    def recall(self) -> None:
+        self._is_dismissed = False
+
+    # Changing the generation
+
+    def take_over(self, candidate: Generation) -> None:
+        """From now on all workers should be of the candidate."""
+        self.previous, self.target = self.target, candidate
+
+    def go_back(self) -> None:
+        """They should be what they were."""
+        self.target = self.previous or self.target
+        self.previous = None
+
+    def settle(self) -> None:
+        """There is no way back any more."""
+        self.previous = None
+
+    def has_rolled(self) -> bool:
+        """Are all workers of the target, and none of another generation?"""
+        target = self.target.number
+        is_complete = len(self._roster.serving(target)) >= self.wanted
+        return is_complete and not self._roster.others_serve(target)

@@ -1,0 +1,80 @@
+"""Stopping, a state of the loop: everything answered, or quickly, or at once."""
+
+import time
+
+from prefork.errors import EXIT_APPLICATION, EXIT_CUT, EXIT_OK
+from prefork.master.crew import Crew
+from prefork.master.listeners import Listeners
+from prefork.master.obituary import Obituary
+from prefork.monitor.log import Log
+
+QUICK_GRACE = 0.5  # seconds that a quick stop leaves to requests
+
+
+class Stop:
+    """How far the stop has come, what it has cost, and the exit status."""
+
+    def __init__(self, listeners: Listeners, crew: Crew, log: Log) -> None:
+        self._listeners = listeners
+        self._crew = crew
+        self._log = log
+        self._asked = 0
+        self._cut = 0  # requests that nobody answered
+        self._failure = EXIT_OK  # of a start that came to nothing
+
+    @property
+    def is_going_on(self) -> bool:
+        return self._asked > 0
+
+    def ask(self) -> None:
+        """TERM, QUIT: finish everything; again: quickly; once more: now."""
+        self._asked += 1
+        if self._asked == 1:
+            self._begin()
+        else:
+            self._hurry()
+
+    def ask_quickly(self) -> None:
+        """INT: leave half a second to what is being served."""
+        if not self._asked:
+            self.ask()
+        self.ask()
+
+    def _begin(self) -> None:
+        """Close the doors to newcomers; have everyone answer who is inside."""
+        self._listeners.close_doors()
+        self._crew.drain = True
+        for member in self._crew.members():
+            self._crew.retire(member)
+
+    def _hurry(self) -> None:
+        limit = time.monotonic() + QUICK_GRACE
+        for member in self._crew.members():
+            if self._asked == 2:
+                member.deadline = min(member.deadline, limit)
+            else:
+                self._crew.kill(member, "stopped at once")
+
+    def fail(self, reason: str, status: int = EXIT_APPLICATION) -> None:
+        """Nothing has ever served: this is the end."""
+        if not self._failure:
+            self._log.critical("cannot start", text=reason)
+            self._failure = status
+        self._asked = max(self._asked, 1)
+        for member in self._crew.members():
+            self._crew.kill(member, "the start has failed")
+
+    def count(self, obituary: Obituary) -> None:
+        """A worker has left: what has it taken with it?"""
+        self._cut += obituary.unanswered
+
+    def finish(self) -> int:
+        """All processes are gone; returns the exit status."""
+        self._listeners.close()
+        if self._failure:
+            return self._failure
+        if self._cut:
+            self._log.warning("stopped master", requests_cut=self._cut)
+            return EXIT_CUT
+        self._log.info("stopped master")
+        return EXIT_OK
