@@ -1,4 +1,4 @@
-"""A door: one listener as a worker sees it, and the protocol spoken behind it."""
+"""A door: a listener as a worker sees it, and the protocol behind it."""
 
 import os
 import socket
