@@ -60,7 +60,8 @@ def test_everyone_in_the_queue_of_a_unix_socket_is_answered(server: Server) -> N
         client.settimeout(20)
         client.connect(str(path))
         client.sendall(
-            b"GET /sleep?s=0.1&say=asleep HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            b"GET /sleep?s=0.1&say=asleep HTTP/1.1\r\n"
+            b"Host: x\r\nConnection: close\r\n\r\n"
         )
         clients.append(client)
         if not number:
