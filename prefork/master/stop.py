@@ -1,4 +1,4 @@
-"""Stopping, a state of the loop: everything answered, or quickly, or at once."""
+"""Stopping, a state of the loop: all answered, or quickly, or at once."""
 
 import time
 
