@@ -1,4 +1,4 @@
-"""A request body that is still arriving, as a file (wsgi.input of large ones)."""
+"""A body that is still arriving, as a file: wsgi.input of large ones."""
 
 import io
 import os

@@ -278,8 +278,14 @@ def test_waits_for_a_handshake_that_had_begun(street: Street, house: House) -> N
     assert len(house.guests) == 1
 
 
-def test_a_door_that_the_master_has_shut_is_drained(street: Street) -> None:
-    """Behaviour 40: shutdown(2) of a unix listener leaves its queue, then EINVAL."""
+@pytest.mark.parametrize("is_blocking", [False, True])
+def test_a_door_that_the_master_has_shut_is_drained(
+    street: Street, is_blocking: bool
+) -> None:
+    """Behaviour 40: shutdown(2) of a unix listener leaves its queue.
+
+    Then accept(2) fails with EAGAIN, or, if it were to block, with EINVAL.
+    """
     name = f"\0prefork-entrance-{os.getpid()}"
     with (
         socket.socket(socket.AF_UNIX) as listener,
@@ -287,7 +293,7 @@ def test_a_door_that_the_master_has_shut_is_drained(street: Street) -> None:
     ):
         listener.bind(name)
         listener.listen()
-        listener.setblocking(False)
+        listener.setblocking(is_blocking)
         street.houses.append(House([listener], street.bell))
         caller.connect(name)
         listener.shutdown(socket.SHUT_RD)
