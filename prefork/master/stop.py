@@ -1,5 +1,6 @@
 """Stopping, a state of the loop: all answered, or quickly, or at once."""
 
+import os
 import time
 
 from prefork.errors import EXIT_APPLICATION, EXIT_CUT, EXIT_OK
@@ -74,7 +75,7 @@ class Stop:
         if self._failure:
             return self._failure
         if self._cut:
-            self._log.warning("stopped master", requests_cut=self._cut)
+            self._log.warning("stopped master", pid=os.getpid(), requests_cut=self._cut)
             return EXIT_CUT
-        self._log.info("stopped master")
+        self._log.info("stopped master", pid=os.getpid())
         return EXIT_OK

@@ -1,4 +1,4 @@
-"""A body that is still arriving, as a file: wsgi.input of large ones."""
+"""A request body that is still arriving, as a file: a large wsgi.input."""
 
 import io
 import os

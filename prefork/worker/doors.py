@@ -1,4 +1,4 @@
-"""A door: a listener as a worker sees it, and the protocol behind it."""
+"""A door: one listener as a worker sees it, and what is spoken behind it."""
 
 import os
 import socket
