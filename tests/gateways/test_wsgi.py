@@ -338,18 +338,21 @@ def test_the_application_sees_the_client_leave_in_write() -> None:
 
 
 @pytest.mark.parametrize(
-    "chunks",
+    ("chunks", "error"),
     [
-        Chunks(b"a"),
-        Chunks(),
-        Chunks(b"a", then=RuntimeError("late")),
-        Chunks(then=RuntimeError("early")),
-        Chunks(then=SystemExit(1)),
+        ([b"a"], None),
+        ([], None),
+        ([b"a"], RuntimeError("late")),
+        ([], RuntimeError("early")),
+        ([], SystemExit(1)),
     ],
 )
-def test_close_is_called_however_the_request_ended(chunks: Chunks) -> None:
-    serve(answering(chunks))
-    assert chunks.closed == 1
+def test_close_is_called_however_the_request_ended(
+    chunks: list[bytes], error: BaseException | None
+) -> None:
+    answer = Chunks(*chunks, then=error)
+    serve(answering(answer))
+    assert answer.closed == 1
 
 
 def test_close_is_called_when_there_was_no_head() -> None:
