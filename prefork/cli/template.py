@@ -108,6 +108,9 @@ class Estate:
 def _be_worker(newborn: Newborn, estate: Estate) -> int:
     """Live as a worker; returns the exit status."""
     channel = newborn.channel
+    # By force for as long as it imports: an import may hang, and hears nothing.
+    if not die_with(estate.master, signal.SIGKILL):
+        return EXIT_OK
     try:
         application = newborn.application or loader.load(estate.settings.app)
     except ApplicationError as error:
