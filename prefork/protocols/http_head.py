@@ -8,7 +8,6 @@ from prefork.protocols.grammar import (
     CONTENT_LENGTH,
     HOST,
     METHOD,
-    NOT_PLAIN,
     TRANSFER_CODING,
     VERSION,
 )
@@ -34,8 +33,6 @@ def parse_head(
     line, _, block = head.partition(b"\r\n")
     if len(line) > limits.line:
         raise ProtocolError("request line too long", status=414)
-    if NOT_PLAIN.search(line):
-        raise ProtocolError("bare CR, bare LF or control character in the head")
     authority = read_request_line(line.decode("latin-1"), variables)
     variables.update(blocks[block])
     is_1_1 = variables["SERVER_PROTOCOL"] == "HTTP/1.1"

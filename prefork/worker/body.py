@@ -91,7 +91,9 @@ def open_body(
     """The body of a client's request as a file: whole in memory, or arriving."""
     request = client.request
     assert request is not None
-    if request.body is None or request.body.done:
+    if request.body is None:
+        return io.BytesIO()
+    if request.body.done:
         return io.BytesIO(b"".join(client.parts))
     arriving = ArrivingBody(client, waiting=waiting, deadlines=deadlines)
     return io.BufferedReader(arriving, READ_SIZE)
