@@ -26,7 +26,7 @@ from prefork.template.template import Newborn, Template
 from prefork.worker.birth import Birthright, live
 
 CHANNEL = 3
-STDERR = 2
+STDOUT, STDERR = 1, 2
 
 
 def main() -> int:
@@ -78,7 +78,8 @@ class Estate:
         )
         self._access_sink = self._open_access_sink()
         sys.stderr = ErrorStream(self._stderr)
-        sys.stdout = ErrorStream(Outlet(1))
+        self._stdout = Outlet(STDOUT)
+        sys.stdout = ErrorStream(self._stdout)
 
     def _open_access_sink(self) -> Sink | None:
         if self._access is not None:
@@ -97,7 +98,11 @@ class Estate:
 
     def reopen_logs(self, message: Message) -> None:
         """Go on in the files that the master has opened: we may not be allowed to."""
-        outlets = {"error": self._stderr, "access": self._access_sink}
+        outlets = {
+            "error": self._stderr,
+            "output": self._stdout,
+            "access": self._access_sink,
+        }
         for name, fd in zip(message.fields["names"], message.descriptors, strict=True):
             outlet = outlets[name]
             if isinstance(outlet, Outlet):

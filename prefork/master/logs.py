@@ -65,6 +65,17 @@ class Logs:
                 os.dup2(fd, old, inheritable=False)
         return fresh
 
+    def follow(self) -> dict[str, int]:
+        """Go where stdout and stderr lead by now: -D has left the terminal.
+
+        Returns what reopen() does; every process must let go of the terminal.
+        """
+        fresh = {"error": os.dup(STDERR), "output": os.dup(STDOUT), "-": os.dup(STDOUT)}
+        self._stderr.reopen(fresh["error"])
+        if isinstance(sink := self._sinks.get("-"), Outlet):
+            sink.reopen(fresh["-"])
+        return fresh
+
     def _open_again(self, path: str) -> int | None:
         """None: it cannot be, so everyone goes on in the old file."""
         try:
@@ -77,7 +88,7 @@ class Logs:
         self, fresh: dict[str, int], settings: Settings
     ) -> tuple[list[str], list[int]]:
         """Those of the reopened files that a generation writes to, by its names."""
-        picked = {"error": fresh.get("error")}
+        picked = {name: fresh.get(name) for name in ("error", "output")}
         picked["access"] = fresh.get(settings.access_logfile)
         found = {name: fd for name, fd in picked.items() if fd is not None}
         return list(found), list(found.values())

@@ -180,6 +180,8 @@ class Master:
         if not self._is_proven:
             self._is_proven = True
             self._on_ready()
+            if self._staff.target.settings.daemon:
+                self._share(self._logs.follow())
         if self._reload is not None and self._is_candidate(member):
             self._reload.worker_is_ready(member)
 
@@ -307,7 +309,10 @@ class Master:
         self._staff.dismiss()
 
     def _reopen_logs(self) -> None:
-        fresh = self._logs.reopen()
+        self._share(self._logs.reopen())
+
+    def _share(self, fresh: dict[str, int]) -> None:
+        """Have everyone go on in these files, which are closed here."""
         for generation in self._templates.generations.values():
             names, descriptors = self._logs.pick(fresh, generation.settings)
             content = {"names": names, "descriptors": descriptors}
