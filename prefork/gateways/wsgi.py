@@ -1,8 +1,4 @@
-"""The WSGI gateway: calls a PEP 3333 application with one request.
-
-The environ is the request's own dictionary of meta-variables, completed: to copy
-it would cost as much as to parse it.
-"""
+"""The WSGI gateway: calls a PEP 3333 application with one request."""
 
 import sys
 import traceback
@@ -63,8 +59,9 @@ class Wsgi:
 
     def __call__(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Answer one request; raises ClientGone when there is no one to answer."""
-        environ: dict[str, Any] = request.variables
-        environ.update(self._server_keys)
+        # A copy (0.15 us), because it is the application's: one that turns a HEAD
+        # into a GET, as many do, must not change what the client may be sent.
+        environ: dict[str, Any] = request.variables | self._server_keys
         environ["wsgi.input"] = body
         environ["wsgi.url_scheme"] = "https" if "HTTPS" in environ else "http"
         exchange = Exchange(reply)
@@ -76,7 +73,9 @@ class Wsgi:
                 self._relay_and_close(exchange, chunks)
         except ClientGone:
             raise
-        except (Exception, SystemExit):
+        # All of them: a worker's signals come through a pipe, so whatever is raised
+        # here, be it KeyboardInterrupt, is the application's and ends its request.
+        except BaseException:
             self._fail(request, reply)
 
     def _relay_and_close(self, exchange: "Exchange", chunks: Iterable[bytes]) -> None:
@@ -139,6 +138,7 @@ class Exchange:
 
     def write(self, chunk: bytes) -> None:
         """PEP 3333, "The write() Callable": for applications of another age."""
+        check_chunk(chunk)
         if not chunk:
             return
         if self._reply.started:
@@ -149,6 +149,7 @@ class Exchange:
     def relay_list(self, chunks: list[bytes]) -> None:
         """Send a list: if it is of one chunk, its length is the answer's."""
         if len(chunks) == 1 and not self._reply.started:
+            check_chunk(chunks[0])
             self._start(chunks[0], complete=True)
         else:
             self.relay(chunks)
@@ -156,8 +157,6 @@ class Exchange:
     def relay(self, chunks: Iterable[bytes]) -> None:
         """Send what the application returned, chunk by chunk as it comes."""
         for chunk in chunks:
-            if not isinstance(chunk, bytes):
-                raise TypeError(f"the application returned {type(chunk)}, not bytes")
             self.write(chunk)
         if self._reply.started:
             self._reply.end()
@@ -177,10 +176,14 @@ class Exchange:
     def _start(self, chunk: bytes, *, complete: bool) -> None:
         if not self._status:
             self._check_started()
-        if type(chunk) is not bytes and not isinstance(chunk, bytes):
-            raise TypeError(f"the application returned {type(chunk)}, not bytes")
         self._reply.send(self._status, self._headers, chunk, complete=complete)
 
     def _check_started(self) -> None:
         if not self._status:
             raise AssertionError("the application answered before start_response")
+
+
+def check_chunk(chunk: object) -> None:
+    """A view of integers has fewer items than bytes: it would break the framing."""
+    if not isinstance(chunk, bytes):
+        raise TypeError(f"the application answered with {type(chunk)}, not bytes")

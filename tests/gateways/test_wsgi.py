@@ -2,6 +2,7 @@
 
 import io
 import sys
+from asyncio import CancelledError  # a BaseException
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -39,11 +40,16 @@ class Served:
         self, application: Application, reply: Recorder | None, body: bytes, **more: str
     ) -> None:
         variables = {"REQUEST_METHOD": "GET", "PATH_INFO": "/there", **more}
-        self.environ = variables
+        self.variables = variables
         self.reply = reply or Recorder()
         self.complaints: list[dict[str, str]] = []
         request = Request(variables, body=None, rest=b"", keep_alive=True)
-        gateway = Wsgi(application, complain=self._complain)
+
+        def remember(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            self.environ = environ
+            return application(environ, start_response)
+
+        gateway = Wsgi(remember, complain=self._complain)
         gateway(request, io.BytesIO(body), self.reply)
 
     def _complain(self, event: str, **fields: str) -> None:
@@ -168,9 +174,10 @@ def test_an_answer_that_was_all_written_ends() -> None:
     assert (reply.body, reply.ended) == (b"all of it", "end")
 
 
-def test_text_cannot_be_written() -> None:
+@pytest.mark.parametrize("chunk", ["text", "", bytearray(b"x"), memoryview(b"x")])
+def test_only_bytes_can_be_written(chunk: Any) -> None:
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        start_response("200 OK", PLAIN)("text")
+        start_response("200 OK", PLAIN)(chunk)
         return []
 
     served = serve(application)
@@ -265,7 +272,15 @@ def test_a_chunk_that_is_not_bytes_cuts_an_answer_that_has_begun() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("ouch"), SystemExit(3), OSError(5, "x")]
+    "error",
+    [
+        RuntimeError("ouch"),
+        OSError(5, "x"),
+        SystemExit(3),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        CancelledError(),
+    ],
 )
 def test_an_error_before_the_head_is_a_500_that_tells_nothing(
     error: BaseException,
@@ -286,7 +301,9 @@ def test_an_error_before_the_head_is_a_500_that_tells_nothing(
     assert type(error).__name__ in served.reason
 
 
-@pytest.mark.parametrize("error", [RuntimeError("ouch"), SystemExit(3)])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("ouch"), SystemExit(3), CancelledError()]
+)
 def test_an_error_between_chunks_cuts_the_answer(error: BaseException) -> None:
     served = serve(answering(Chunks(b"so far", then=error)))
     assert (served.reply.body, served.reply.ended) == (b"so far", "abort")
@@ -478,6 +495,19 @@ def test_the_environ_has_the_keys_of_the_specification() -> None:
 
 def test_the_scheme_is_what_a_trusted_proxy_said() -> None:
     assert serve(answering([]), HTTPS="on").environ["wsgi.url_scheme"] == "https"
+
+
+def test_the_environ_is_the_applications_to_change() -> None:
+    """PEP 3333: "The application is allowed to modify the dictionary in any way"."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ.clear()
+        environ["REQUEST_METHOD"] = None
+        start_response("200 OK", PLAIN)
+        return []
+
+    served = serve(application, REQUEST_METHOD="HEAD")
+    assert served.variables == {"REQUEST_METHOD": "HEAD", "PATH_INFO": "/there"}
 
 
 def test_what_an_application_leaves_in_its_environ_is_gone_with_the_request() -> None:
