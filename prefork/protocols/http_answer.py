@@ -111,11 +111,11 @@ class HttpAnswer:
 
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
-        if self._chunked:
-            self._chunked = False
-            return b"0\r\n\r\n"
+        last = b"0\r\n\r\n" if self._chunked else b""
+        self._chunked = False
         self._check_shortage()
-        return b""
+        self._left = 0  # whoever writes on would write into the next answer
+        return last
 
     def _format_head(self, status: str, headers: Headers, size: int | None) -> bytes:
         """Check status and headers, choose the framing; `size`: the whole body's.

@@ -78,6 +78,15 @@ def test_ends_an_answer_to_http_1_0_by_closing() -> None:
     assert answer.problem == ""
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_nothing_follows_the_end(version: str) -> None:
+    """An application may keep its write(), and call it in the next answer."""
+    answer = new_answer(version=version)
+    answer.start("200 OK", [], b"all", complete=False)
+    answer.end()
+    assert answer.chunk(b"more") == b""
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.binary(max_size=30), min_size=1, max_size=6))
 def test_chunks_can_be_decoded(chunks: list[bytes]) -> None:
