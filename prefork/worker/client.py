@@ -113,6 +113,7 @@ class Client:
         if self.parts:
             self.parts = []
             self.size = 0
+            self.since = 0.0
         self.state = State.QUIET
         return rest
 

@@ -73,6 +73,14 @@ def test_a_body_that_waits_for_us_is_not_waited_for(client: Client) -> None:
     assert client.state is State.SERVING
 
 
+def test_each_body_has_a_beginning_of_its_own(client: Client) -> None:
+    receive(client, b"POST 10\nhello")
+    client.since = 1.0  # set by the lobby, which has the clock
+    receive(client, b"there")
+    client.next_request()
+    assert client.since == 0.0
+
+
 def test_what_cannot_be_a_request_is_an_error(client: Client) -> None:
     with pytest.raises(ProtocolError):
         receive(client, b"bad\n")
