@@ -1,5 +1,6 @@
 """One answer on its way out: the gateway's words, framed and sent."""
 
+import io
 import os
 import stat
 from dataclasses import dataclass
@@ -148,11 +149,15 @@ class Reply:
 
 def _stretch_of(file: BinaryIO) -> tuple[int, int] | None:
     """Offset and length of what is left of a regular file; None for others."""
+    # gzip's files and their like have the descriptor of what they decompress.
+    if not isinstance(getattr(file, "raw", file), io.FileIO):
+        return None
     try:
         status = os.fstat(file.fileno())
         offset = file.tell()
-    except (AttributeError, OSError, ValueError):
+    except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(status.st_mode):
+    # Those of /proc are regular, and have no size until they are read.
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
         return None
     return offset, max(0, status.st_size - offset)

@@ -1,5 +1,6 @@
 """prefork.worker.reply: an answer, framed and sent."""
 
+import gzip
 import io
 import os
 import socket
@@ -170,12 +171,12 @@ def test_a_file_is_sent_from_where_it_stands(
     assert made.reply.sent == 6
 
 
-@pytest.mark.parametrize("position", [0, 20])
+@pytest.mark.parametrize("position", [10, 20])
 def test_an_empty_rest_is_an_empty_answer(
     converse: Converse, tmp_path: Path, position: int
 ) -> None:
     path = tmp_path / "file"
-    path.write_bytes(b"0123456789" if position else b"")
+    path.write_bytes(b"0123456789")
     file = path.open("rb")
     file.seek(position)
     made = converse()
@@ -188,6 +189,23 @@ def test_what_is_no_file_of_the_system_goes_in_chunks(converse: Converse) -> Non
     made = converse()
     assert not made.reply.send_file("200 OK", [], io.BytesIO(b"abc"))
     assert not made.reply.started
+
+
+def test_a_file_that_reads_something_else_goes_in_chunks(
+    converse: Converse, tmp_path: Path
+) -> None:
+    """Its descriptor is that of the compressed file."""
+    path = tmp_path / "file"
+    path.write_bytes(gzip.compress(b"0123456789"))
+    with gzip.open(path) as file:
+        assert not converse().reply.send_file("200 OK", [], file)  # type: ignore[arg-type]
+        assert file.read() == b"0123456789"
+
+
+def test_a_file_of_the_kernel_goes_in_chunks(converse: Converse) -> None:
+    """Its size is 0, whatever there is to read."""
+    with open("/proc/self/stat", "rb") as file:
+        assert not converse().reply.send_file("200 OK", [], file)
 
 
 def test_a_pipe_goes_in_chunks(converse: Converse) -> None:
