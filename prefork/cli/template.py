@@ -34,6 +34,7 @@ def main() -> int:
     faulthandler.enable(file=STDERR)  # an import that hangs is told ABRT: where was it?
     channel = adopt(CHANNEL)
     os.set_inheritable(CHANNEL, False)
+    _forget_stdin()
     message = channel.wait()
     if message is None:
         return EXIT_OK  # the master is gone already
@@ -50,6 +51,13 @@ def main() -> int:
     if newborn is not None:
         os._exit(_be_worker(newborn, estate))
     return EXIT_OK
+
+
+def _forget_stdin() -> None:
+    """A terminal that the master was started from is not for applications."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 class Estate:

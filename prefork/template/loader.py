@@ -19,9 +19,9 @@ def prepare(*, chdir: str, pythonpath: Sequence[str], env: Sequence[str]) -> Non
             raise ApplicationError(
                 f"cannot change to directory {chdir!r}: {error.strerror}"
             ) from error
-    for directory in [*reversed(pythonpath), os.getcwd()]:
+    for directory in [os.getcwd(), *map(os.path.abspath, reversed(pythonpath))]:
         if directory not in sys.path:
-            sys.path.insert(0, os.path.abspath(directory))
+            sys.path.insert(0, directory)
     for item in env:
         name, _, value = item.partition("=")
         os.environ[name] = value

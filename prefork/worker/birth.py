@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from setproctitle import setproctitle
 from prefork.gateways.wsgi import Application, Wsgi
 from prefork.monitor.access import AccessLog
 from prefork.monitor.log import Log
-from prefork.monitor.outlet import ErrorStream, Outlet
 from prefork.monitor.scoreboard import Scoreboard
 from prefork.protocols.forwarded import TrustedPeers
 from prefork.protocols.http import Limits
@@ -108,11 +106,6 @@ def _hear_signals() -> SignalPipe:
     faulthandler.enable(file=2)
     faulthandler.register(DUMP_STACKS, file=2, all_threads=True)
     return signals
-
-
-def use_outlet_as_stderr(outlet: Outlet) -> None:
-    """What the application prints must never make it wait for a reader."""
-    sys.stderr = ErrorStream(outlet)
 
 
 def _doors(born: Birthright) -> list[Door]:

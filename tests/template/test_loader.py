@@ -154,7 +154,7 @@ def test_looks_for_modules_in_order(directory: Path) -> None:
     for name in ("one", "two"):
         (directory / name).mkdir()
     prepare_here(pythonpath=("one", "two"))
-    assert sys.path[:3] == [str(directory / name) for name in ("", "one", "two")]
+    assert sys.path[:3] == [str(directory / name) for name in ("one", "two", "")]
 
 
 def test_a_directory_is_looked_through_once(directory: Path) -> None:
