@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check man soak wheel clean tools
+.PHONY: help demo test quick check man soak bench wheel clean tools
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,9 @@ demo: $(VENV)/.with-prefork  ## serve contrib/demo on http://127.0.0.1:8000 (POR
 test: $(VENV)/.with-test tools  ## run all tests (ARGS='-k reload' for some)
 	$(BIN)/python -m pytest -rs $(ARGS)
 
+quick: $(VENV)/.with-test  ## run the tests that start no process
+	$(BIN)/python -m pytest -q -m 'not process and not slow and not frontend' $(ARGS)
+
 check: $(VENV)/.with-dev  ## lint, format and types: ruff, mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,6 +34,9 @@ man: $(VENV)/.with-prefork  ## write the tables of the man pages anew
 
 soak: $(VENV)/.with-test  ## load and random faults (SECONDS=60)
 	$(BIN)/python tests/soak.py --seconds $(SECONDS)
+
+bench: $(VENV)/.with-test  ## CPU time a request, beside gunicorn and uWSGI if installed
+	$(BIN)/python tests/bench.py
 
 wheel: $(VENV)/.with-prefork  ## build dist/prefork-*.whl
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
