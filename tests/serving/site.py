@@ -31,9 +31,10 @@ class Site:
         self.publish("1")
 
     def publish(self, version: str, more: str = "") -> None:
-        """Write the file anew; `more` is run when it is imported."""
-        path = self.directory / "site_app.py"
-        path.write_text(TEMPLATE.format(version=version, more=more))
+        """Replace the file; `more` is run when it is imported."""
+        new = self.directory / "site_app.new"
+        new.write_text(TEMPLATE.format(version=version, more=more))
+        new.replace(self.directory / "site_app.py")  # nobody sees the half of it
 
     def configure(self, **settings: object) -> None:
         """Write prefork.toml."""
