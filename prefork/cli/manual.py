@@ -34,6 +34,8 @@ MORE = {  # what a line of help has no room for
     "or more, or without an answer, the reload is undone.",
     "timeout": "Where an overdue worker is, in all its threads, goes to the log; then "
     "the worker is killed and replaced.",
+    "max_timeout": "It does so with environ['prefork.deadline'].extend(seconds), which "
+    "returns what is left; .remaining() tells it beforehand.",
     "graceful_timeout": "What takes longer is cut off, and counted in the log.",
     "keep_alive": "Of a connection that has had an answer.",
     "slow": "The request goes on.",

@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO
 
 from prefork.errors import ClientGone
@@ -37,11 +37,16 @@ class FileWrapper:
 class Wsgi:
     """The gateway; one for the life of a worker.
 
-    `complain(event, **fields)` writes an error to the server's log.
+    `complain(event, **fields)` writes an error to the server's log.  `more` are
+    keys of the server's own for the environ.
     """
 
     def __init__(
-        self, application: Application, *, complain: Callable[..., None]
+        self,
+        application: Application,
+        *,
+        complain: Callable[..., None],
+        more: Mapping[str, object] | None = None,
     ) -> None:
         self._application = application
         self._complain = complain
@@ -55,6 +60,7 @@ class Wsgi:
             # The input ends where the body ends: an application may read to the
             # end without CONTENT_LENGTH, as for a chunked body it must.
             "wsgi.input_terminated": True,
+            **(more or {}),
         }
 
     def __call__(self, request: Request, body: BinaryIO, reply: Reply) -> None:

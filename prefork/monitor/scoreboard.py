@@ -158,6 +158,9 @@ class WorkerSlot:
     def deadline(self) -> int:
         return int(self._words[DEADLINE])
 
+    def started(self) -> int:
+        return int(self._words[STARTED])
+
     def is_condemned(self) -> bool:
         """Did the master resolve to kill the request that has just ended?"""
         return bool(self._words[CONDEMNED] == self._serial - 1)

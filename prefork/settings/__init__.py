@@ -105,6 +105,13 @@ class Settings:
     timeout: float = setting(
         30.0, "-t --timeout", "SECONDS", "to answer a request; 0: no deadline", SECONDS
     )
+    max_timeout: float = setting(
+        300.0,
+        "--max-timeout",
+        "SECONDS",
+        "to which the application may extend that",
+        SECONDS,
+    )
     graceful_timeout: float = setting(
         30.0,
         "--graceful-timeout",

@@ -22,6 +22,7 @@ from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
 from prefork.system.signals import DUMP_STACKS, SignalPipe
 from prefork.worker.client import Client
+from prefork.worker.deadline import Deadline
 from prefork.worker.doors import Door
 from prefork.worker.limits import ClientDeadlines, Lifespan, spread_lifespan
 from prefork.worker.lobby import Lobby
@@ -70,7 +71,11 @@ def live(born: Birthright, application: Application) -> None:
     deadlines = client_deadlines(settings)
     service = Service(
         settings,
-        gateway=Wsgi(application, complain=born.log.error),
+        gateway=Wsgi(
+            application,
+            complain=born.log.error,
+            more={"prefork.deadline": Deadline(slot, longest=settings.max_timeout)},
+        ),
         slot=slot,
         log=born.log,
         access_log=born.access_log,

@@ -35,6 +35,12 @@ def sleep(environ, start_response, query):
     return answer(start_response, b"slept\n")
 
 
+def extend(environ, start_response, query):
+    """Ask for more time, then take it."""
+    environ["prefork.deadline"].extend(float(query["by"]))
+    return sleep(environ, start_response, query)
+
+
 def spin(environ, start_response, query):
     """Compute in C, holding the interpreter's lock."""
     sum(range(10**12))
