@@ -142,8 +142,13 @@ class Client:
         """Send what is outgoing; True when nothing is left.  ClientGone."""
         if self.outgoing is None:
             return True
-        if not self.outgoing.flush(self.fd):
-            return False
+        try:
+            if not self.outgoing.flush(self.fd):
+                return False
+        except ClientGone:
+            self.outgoing.discard()
+            self.outgoing = None
+            raise
         self.outgoing = None
         return True
 

@@ -84,8 +84,9 @@ class Outgoing:
             return False
         except ClientGone:
             raise
-        except OSError as error:
-            raise ClientGone(f"could not send: {error.strerror}") from error
+        # ValueError: the application has closed the file that is being sent.
+        except (OSError, ValueError) as error:
+            raise ClientGone(f"could not send: {error}") from error
         if isinstance(part, BytesPart):
             self.size -= before - part.left
         return True

@@ -3,12 +3,14 @@
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from serving.lines import LineDoor
 
 from prefork.errors import ClientGone, ProtocolError
 from prefork.worker.client import Client, State
+from prefork.worker.outgoing import FilePart
 
 BIG = b"x" * (1 << 20)
 
@@ -141,6 +143,20 @@ def test_a_client_that_left_is_gone(client: Client, far: socket.socket) -> None:
     far.close()
     with pytest.raises(ClientGone):
         client.transmit(b"hello")
+
+
+def test_nothing_is_outgoing_to_a_client_that_left(
+    client: Client, far: socket.socket, tmp_path: Path
+) -> None:
+    """The gateway closes the file, and nobody must try to send it again."""
+    path = tmp_path / "file"
+    path.write_bytes(BIG)
+    far.close()
+    file = path.open("rb")
+    with pytest.raises(ClientGone):
+        client.transmit_file(FilePart(file, 0, len(BIG)))
+    assert file.closed
+    assert client.flush()
 
 
 def test_after_shut_the_client_may_still_speak(

@@ -112,6 +112,18 @@ def test_a_file_that_became_shorter_is_no_whole_answer(
     assert big_file.closed
 
 
+def test_a_file_that_was_closed_meanwhile_is_no_whole_answer(
+    connection: Connection, big_file: BinaryIO
+) -> None:
+    """By the application, which may have kept it."""
+    outgoing = Outgoing()
+    outgoing.add(FilePart(big_file, 0, len(BIG)))
+    assert not outgoing.flush(connection.fd)
+    big_file.close()
+    with pytest.raises(ClientGone, match="closed file"):
+        read_while_flushing(outgoing, connection)
+
+
 def test_a_file_of_nothing_is_sent_and_closed(
     connection: Connection, big_file: BinaryIO
 ) -> None:
