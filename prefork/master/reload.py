@@ -4,10 +4,10 @@
     BOOT    new listeners are opened; a new template imports the application
     CANARY  one new worker becomes ready, and answers one request
     ROLL    a new worker becomes ready, then an old one retires; and again
-    COMMIT  all workers are new: the old template leaves
+    COMMIT  all workers are new: the old template is kept for a while (probation)
 
-ROLLBACK is possible from each of them; until COMMIT the old template is alive,
-so the old generation is whole again as fast as it can fork.
+ROLLBACK is possible from each of them: the old template is alive, so the old
+generation is whole again as fast as it can fork.
 """
 
 import time
@@ -16,14 +16,14 @@ from enum import Enum
 
 from prefork.errors import EXIT_APPLICATION, EXIT_REFUSED, PreforkError
 from prefork.master.canary import Canary
-from prefork.master.check import Check
-from prefork.master.generation import Generation, Stage
+from prefork.master.check import check
+from prefork.master.generation import Generation
+from prefork.master.inquiry import Inquiry
+from prefork.master.probation import Crashes
 from prefork.master.reactor import Reactor
 from prefork.master.roster import Member
 from prefork.monitor.log import Log
 from prefork.settings import Settings
-
-CRASHES_TOLERATED = 2  # of new workers that were ready, while rolling
 
 
 class Phase(Enum):
@@ -33,6 +33,7 @@ class Phase(Enum):
     ROLL = "roll"
     COMMIT = "commit"
     ROLLBACK = "rollback"
+    PROBATION = "probation"  # no reload is here: its successor may yet be sent back
 
 
 class Reload:
@@ -58,13 +59,14 @@ class Reload:
         self.candidate: Generation | None = None
         self.reason = ""
         self.exit_status = 0  # what a failed reload would be as a start
-        self._crashes = 0
+        self.failed_in: Phase | None = None
+        self.crashes = Crashes()  # of new workers that were ready
         self._began = time.monotonic()
         self._canary: Canary | None = None
-        self.check: Check | None = None
+        self.check: Inquiry | None = None
         log.info("reloading", phase=self.phase.value)
         try:
-            self.check = Check(arguments, reactor, self._checked)
+            self.check = check(arguments, reactor, self._checked)
         except OSError as error:
             self.roll_back(f"cannot start a process: {error.strerror}", EXIT_REFUSED)
 
@@ -128,18 +130,24 @@ class Reload:
 
     def worker_failed(self, reason: str, *, was_ready: bool) -> None:
         """A new worker has died, or could not load the application."""
-        self._crashes += 1
-        if not was_ready or self._crashes > CRASHES_TOLERATED:
+        self.crashes.add(time.monotonic())
+        is_canary = self.phase is Phase.CANARY
+        if is_canary or not was_ready or self.crashes.are_too_many():
             self.roll_back(reason, EXIT_APPLICATION)
 
     def commit(self) -> None:
-        self._enter(Phase.COMMIT, seconds=round(time.monotonic() - self._began, 3))
+        self._enter(Phase.COMMIT, seconds=self.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return round(time.monotonic() - self._began, 3)
 
     def roll_back(self, reason: str, status: int) -> None:
         """Leave everything as it was, and say why."""
         if self.is_over:
             return
-        failed_in, self.phase = self.phase, Phase.ROLLBACK
+        self.failed_in, self.phase = self.phase, Phase.ROLLBACK
         self.reason, self.exit_status = reason, status
         if self.check is not None:
             self.check.give_up()
@@ -148,12 +156,12 @@ class Reload:
         if self._canary is not None:
             self._canary.close()
         self._log.error(
-            "reload failed", phase=failed_in.value, keeping="old code", text=reason
+            "reload failed",
+            phase=self.failed_in.value,
+            keeping="old code",
+            text=reason,
         )
 
     def _enter(self, phase: Phase, **fields: object) -> None:
         self.phase = phase
         self._log.info("reloading", phase=phase.value, **fields)
-
-    def is_booted(self) -> bool:
-        return self.candidate is not None and self.candidate.stage is Stage.READY

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from prefork.system.signals import name_of
 
@@ -49,10 +49,9 @@ def spawn(module: str, arguments: Sequence[str], *, descriptors: dict[int, int])
     master alone.  -P: the working directory is the application's business, a
     `json.py` in it must not become ours.
     """
-    command = [sys.executable, *_interpreter_flags(), "-P", "-m", module, *arguments]
     return os.posix_spawn(
         sys.executable,
-        command,
+        _command(module, arguments),
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_DUP2, ours, theirs) for ours, theirs in descriptors.items()
@@ -61,6 +60,26 @@ def spawn(module: str, arguments: Sequence[str], *, descriptors: dict[int, int])
         setsigmask=[],
         setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
     )
+
+
+def become(module: str, arguments: Sequence[str], *, keep: Collection[int]) -> None:
+    """Be `python -m module arguments` from now on, with the same pid and children.
+
+    `keep` are the descriptors that stay open, beside 0 to 2.  Returns only by
+    OSError, and then nothing has changed.  What execve(2) preserves: parent and
+    children, subreaper, blocked and pending signals, locks of the files kept.
+    """
+    for fd in keep:
+        os.set_inheritable(fd, True)
+    try:
+        os.execve(sys.executable, _command(module, arguments), os.environ)
+    finally:
+        for fd in keep:
+            os.set_inheritable(fd, False)
+
+
+def _command(module: str, arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, *_interpreter_flags(), "-P", "-m", module, *arguments]
 
 
 def _interpreter_flags() -> list[str]:
