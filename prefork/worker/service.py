@@ -65,6 +65,8 @@ class Service:
         )
         note = self._call_gateway(client, request, reply)
         ended = time.monotonic_ns()
+        if reply.status >= "5" or (reply.is_aborted and not note):
+            self._slot.count_error()
         self._slot.end(now=ended, sent=reply.sent)
         if reply.problem:
             self._log.warning(
