@@ -1,6 +1,7 @@
 """How long to wait before another try, when the last ones have failed."""
 
 from collections.abc import Callable
+from typing import Any
 
 FIRST = 0.1  # seconds
 LONGEST = 30.0
@@ -36,3 +37,16 @@ class BackOff:
 
     def may_try(self, now: float) -> bool:
         return now >= self.not_before
+
+    def state(self) -> dict[str, Any]:
+        """For the program that replaces this one; see prefork/master/handover.py."""
+        return {
+            "failures": self.failures,
+            "last_failure": self.last_failure,
+            "not_before": self.not_before,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.failures = state["failures"]
+        self.last_failure = state["last_failure"]
+        self.not_before = state["not_before"]

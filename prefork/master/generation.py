@@ -4,11 +4,12 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
+from typing import Any
 
 from prefork.errors import EXIT_APPLICATION
 from prefork.master.backoff import BackOff
-from prefork.settings import Settings, to_json
-from prefork.system.channel import Channel, Message, pair
+from prefork.settings import Settings, from_json, to_json
+from prefork.system.channel import Channel, Message, adopt, pair
 from prefork.system.listen import Listener
 from prefork.system.processes import spawn
 
@@ -75,7 +76,6 @@ class Generation:
 
     def _bequeath(self, shared: Sequence[int], access: int | None) -> None:
         assert self.channel is not None
-        listening = [listener.socket.fileno() for listener in self.listeners]
         self.channel.send(
             "boot",
             settings=to_json(self.settings),
@@ -83,14 +83,24 @@ class Generation:
             preload=self.preload,
             master=os.getpid(),
             has_access_file=access is not None,
-            protocols=[listener.address.protocol for listener in self.listeners],
-            descriptors=[*shared, *([] if access is None else [access]), *listening],
+            descriptors=[*shared, *([] if access is None else [access])],
         )
 
     def order(self, slot: int, channel: Channel) -> bool:
-        """Ask for a worker, which gets `channel`; False if nobody hears it."""
+        """Ask for a worker, which gets `channel`; False if nobody hears it.
+
+        And the listeners, which the template does not have: it outlives some.
+        """
         assert self.channel is not None
-        return self.channel.send("fork", slot=slot, descriptors=[channel.fileno()])
+        return self.channel.send(
+            "fork",
+            slot=slot,
+            protocols=[listener.address.protocol for listener in self.listeners],
+            descriptors=[
+                channel.fileno(),
+                *(listener.socket.fileno() for listener in self.listeners),
+            ],
+        )
 
     def hear(self) -> Iterable[Message]:
         return self.channel.receive() if self.channel else ()
@@ -115,3 +125,44 @@ class Generation:
         if self.channel is not None:
             self.channel.close()
             self.channel = None
+
+    # Being handed over to another program
+
+    def state(self) -> dict[str, Any]:
+        """A generation that leaves may have lost listeners: they are closed."""
+        sockets = [listener.socket for listener in self.listeners]
+        return {
+            "number": self.number,
+            "settings": to_json(self.settings),
+            "listeners": [each.fileno() for each in sockets if each.fileno() >= 0],
+            "preload": self.preload,
+            "stage": self.stage.name,
+            "pid": self.pid,
+            "deadline": self.deadline,
+            "failure": self.failure,
+            "failure_status": self.failure_status,
+            "backoff": self.backoff.state(),
+            "channel": {"fd": self.channel.fileno()} if self.channel else None,
+        }
+
+    @classmethod
+    def restore(
+        cls,
+        state: dict[str, Any],
+        listeners: dict[int, Listener],  # by descriptor
+        *,
+        chance: Callable[[], float],
+    ) -> "Generation":
+        kept = [listeners[fd] for fd in state["listeners"] if fd in listeners]
+        settings = from_json(state["settings"])
+        generation = cls(state["number"], settings, kept, chance=chance)
+        generation.preload = state["preload"]
+        generation.stage = Stage[state["stage"]]
+        generation.pid = state["pid"]
+        generation.deadline = state["deadline"]
+        generation.failure = state["failure"]
+        generation.failure_status = state["failure_status"]
+        generation.backoff.restore(state["backoff"])
+        if channel := state["channel"]:
+            generation.channel = adopt(channel["fd"])
+        return generation

@@ -1,4 +1,4 @@
-"""An inquiry: what the master asks a child of its own, so that it can break nothing."""
+"""An inquiry: the master asks a child of its own, so that nothing can break it."""
 
 import os
 import signal

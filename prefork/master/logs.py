@@ -7,6 +7,7 @@ process that is sent the new descriptors.
 
 import os
 import time
+from typing import Any
 
 from prefork.errors import SystemRefusal
 from prefork.master.obituary import Obituary
@@ -22,14 +23,29 @@ STDOUT, STDERR = 1, 2
 class Logs:
     """The error log is stderr, redirected or not; so tracebacks go there too."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._error_file = settings.error_logfile
-        if self._error_file != "-":
+    def __init__(
+        self, settings: Settings, *, inherited: dict[str, Any] | None = None
+    ) -> None:
+        """`inherited`: the state() of logs whose descriptors this process has."""
+        self._error_file: str = settings.error_logfile
+        self._access_files: dict[str, int] = {}  # path → our descriptor
+        if inherited is not None:
+            self._error_file = inherited["error_file"]
+            files = inherited["access_files"].items()
+            self._access_files = {path: file["fd"] for path, file in files}
+        elif self._error_file != "-":
             redirect(self._error_file)
         self._stderr = Outlet(STDERR)
         self.log = self.make_log(settings)
-        self._access_files: dict[str, int] = {}  # path → our descriptor
         self._sinks: dict[str, Sink] = {}
+
+    def state(self) -> dict[str, Any]:
+        """For the program that replaces this one; see prefork/master/handover.py."""
+        files = self._access_files.items()
+        return {
+            "error_file": self._error_file,
+            "access_files": {path: {"fd": fd} for path, fd in files},
+        }
 
     def make_log(self, settings: Settings) -> Log:
         return Log(

@@ -8,14 +8,15 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 from prefork.master.generation import Generation, Stage
 from prefork.master.reactor import Reactor
 from prefork.master.roster import FOREVER
 from prefork.monitor.log import Log
 from prefork.settings import Settings
-from prefork.system.channel import Message
+from prefork.system.channel import Channel, Message
 from prefork.system.listen import Listener
 from prefork.system.processes import describe_exit
 
@@ -103,8 +104,10 @@ class Templates:
         assert generation.channel is not None
         name = {"pid": generation.pid, "generation": generation.number}
         self._log.debug("started template", **name)
-        fd = generation.channel.fileno()
-        self._reactor.watch(fd, lambda: self._hear(generation))
+        self._listen_to(generation, generation.channel)
+
+    def _listen_to(self, generation: Generation, channel: Channel) -> None:
+        self._reactor.watch(channel.fileno(), lambda: self._hear(generation))
 
     def try_later(self, generation: Generation, event: str, reason: str) -> None:
         """What a generation needed could not be done: again after its back-off."""
@@ -164,3 +167,20 @@ class Templates:
             failure = failure or f"template died of {describe_exit(code)} while {when}"
             self._on_failed(generation, failure)
         return True
+
+    # Being handed over to another program
+
+    def state(self) -> dict[str, Any]:
+        generations = [each.state() for each in self.generations.values()]
+        return {"newest": self._newest, "generations": generations}
+
+    def restore(self, state: dict[str, Any], listeners: Iterable[Listener]) -> None:
+        """Have these generations, and no others."""
+        by_descriptor = {each.socket.fileno(): each for each in listeners}
+        self._newest = state["newest"]
+        self.generations.clear()
+        for each in state["generations"]:
+            generation = Generation.restore(each, by_descriptor, chance=random.random)
+            self.generations[generation.number] = generation
+            if generation.channel is not None:
+                self._listen_to(generation, generation.channel)
