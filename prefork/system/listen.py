@@ -10,12 +10,12 @@ import errno
 import os
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable
 
 from prefork.errors import SystemRefusal
 from prefork.system.address import Address, Kind, parse_bind, same
+from prefork.system.queue import read_queue
 from prefork.system.socketfile import FileIdentity, bind_file, remove
 
 __all__ = [
@@ -274,9 +274,5 @@ def close(listener: Listener) -> None:
 
 
 def queue_depth(listener: Listener) -> int | None:
-    """How many connections wait to be accepted; None where TCP is not spoken."""
-    if listener.socket.family not in (socket.AF_INET, socket.AF_INET6):
-        return None
-    # linux/tcp.h: of a listener, tcpi_unacked (byte 24) is the length of the queue.
-    information = listener.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
-    return int.from_bytes(information[24:28], sys.byteorder)
+    """How many connections wait to be accepted; None where nobody tells."""
+    return read_queue(listener.socket)

@@ -415,7 +415,7 @@ def test_closes_the_door_without_privileges_too(
 # The queue
 
 
-@pytest.mark.parametrize("bind", TCP)
+@every_kind
 def test_knows_how_many_wait(opened: Opener, client: Newcomer, bind: str) -> None:
     listener = opened(bind)
     assert queue_depth(listener) == 0
@@ -424,8 +424,3 @@ def test_knows_how_many_wait(opened: Opener, client: Newcomer, bind: str) -> Non
     assert queue_depth(listener) == 3
     accept_all(listener)
     assert queue_depth(listener) == 0
-
-
-@pytest.mark.parametrize("bind", UNIX)
-def test_does_not_know_it_of_a_unix_socket(opened: Opener, bind: str) -> None:
-    assert queue_depth(opened(bind)) is None

@@ -1,0 +1,63 @@
+"""Queues: how many connections wait at a listening socket to be accepted."""
+
+import os
+import socket
+import struct
+import sys
+
+NETLINK_SOCK_DIAG = 4  # linux/netlink.h
+SOCK_DIAG_BY_FAMILY = 20  # linux/sock_diag.h
+NLM_F_REQUEST = 1
+ANY = 0xFFFFFFFF  # any state; and, twice, no cookie
+UDIAG_SHOW_RQLEN = 0x10  # linux/unix_diag.h
+UNIX_DIAG_RQLEN = 4
+
+_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, number, pid
+_REQUEST = struct.Struct("=BBHIIIII")  # struct unix_diag_req
+_ANSWER_SIZE = 16  # struct unix_diag_msg
+_ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+
+
+def read_queue(listener: socket.socket) -> int | None:
+    """How many connections wait to be accepted; None where nobody tells."""
+    try:
+        if listener.family in (socket.AF_INET, socket.AF_INET6):
+            return _read_tcp(listener)
+        return _read_unix(listener)
+    except OSError:  # no descriptor left, or a sandbox without netlink
+        return None
+
+
+def _read_tcp(listener: socket.socket) -> int:
+    # linux/tcp.h: of a listener, tcpi_unacked (byte 24) is the length of the queue.
+    information = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    return int.from_bytes(information[24:28], sys.byteorder)
+
+
+def _read_unix(listener: socket.socket) -> int | None:
+    """Ask as ss(8) does, sock_diag(7): no privilege needed, 0.05 ms."""
+    inode = os.fstat(listener.fileno()).st_ino
+    request = _REQUEST.pack(
+        socket.AF_UNIX, 0, 0, ANY, inode & ANY, UDIAG_SHOW_RQLEN, ANY, ANY
+    )
+    size = _HEADER.size + len(request)
+    header = _HEADER.pack(size, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
+        kernel.send(header + request)
+        # The kernel has answered before send() returns.
+        return _parse_answer(kernel.recv(4096, socket.MSG_DONTWAIT))
+
+
+def _parse_answer(data: bytes) -> int | None:
+    """Find the queue in one message; None in a refusal."""
+    length, kind, *_ = _HEADER.unpack_from(data)
+    if kind != SOCK_DIAG_BY_FAMILY:
+        return None
+    place = _HEADER.size + _ANSWER_SIZE
+    while place < length:
+        size, attribute = _ATTRIBUTE.unpack_from(data, place)
+        if attribute == UNIX_DIAG_RQLEN:
+            first = data[place + _ATTRIBUTE.size :][:4]
+            return int.from_bytes(first, sys.byteorder)
+        place += size + -size % 4
+    return None
