@@ -3,9 +3,9 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import NOT_PLAIN
 from prefork.protocols.http_answer import HttpAnswer, format_error
-from prefork.protocols.http_fields import FieldBlocks
 from prefork.protocols.http_fields import Limits as Limits
-from prefork.protocols.http_head import parse_head, read_request_line
+from prefork.protocols.http_head import Heads
+from prefork.protocols.http_line import parse_line
 from prefork.protocols.request import Request
 
 
@@ -15,7 +15,7 @@ class Http:
     def __init__(self, *, limits: Limits, defaults: dict[str, str]) -> None:
         self.limits = limits
         self.defaults = defaults  # variables that all requests have in common
-        self.blocks = FieldBlocks(limits)
+        self.heads = Heads(limits)
 
     def receiver(self, *, remote: dict[str, str]) -> "HttpReceiver":
         """Receive on a connection; `remote`: the variables that it alone has."""
@@ -79,9 +79,8 @@ class HttpReceiver:
             raise
 
     def _parse(self, head: bytes, rest: bytes) -> Request:
-        http = self._http
-        variables = http.defaults | self._remote
-        return parse_head(head, rest, variables, limits=http.limits, blocks=http.blocks)
+        variables = self._http.defaults | self._remote
+        return self._http.heads.parse(head, rest, variables)
 
     def _gather(self, data: bytes) -> Request | None:
         buffer = self._buffer
@@ -125,7 +124,7 @@ class HttpReceiver:
             raise ProtocolError("request line too long", status=414)
         if not line.endswith(b"\r"):
             raise ProtocolError("bare LF in the request line")
-        read_request_line(line[:-1].decode("latin-1"), {})
+        parse_line(line[:-1].decode("latin-1"))
 
     def _check_lengths(self, start: int) -> None:
         size = len(self._buffer) - max(self._line_start, start)

@@ -1,6 +1,9 @@
 """A bounded memory of answers, for texts that peers repeat."""
 
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 LONGEST_KEY = 256  # characters; a longer one is not worth remembering
 
@@ -24,5 +27,29 @@ class Memo(dict[str, str]):
         if len(self) >= self._size:
             self.clear()
         if len(key) <= LONGEST_KEY:
+            self[key] = answer
+        return answer
+
+
+MOST_PIECES = 256
+LONGEST_PIECE = 2048  # bytes of one that is remembered
+
+
+class BytesMemo(dict[bytes, T]):
+    """What compute() makes of a piece of a message, for pieces that come again.
+
+    At most MOST_PIECES * LONGEST_PIECE bytes, twice that with what was made of them.
+    """
+
+    __slots__ = ()
+
+    def compute(self, key: bytes) -> T:
+        raise NotImplementedError
+
+    def __missing__(self, key: bytes) -> T:
+        answer = self.compute(key)
+        if len(key) <= LONGEST_PIECE:
+            if len(self) >= MOST_PIECES:
+                self.clear()
             self[key] = answer
         return answer

@@ -2,7 +2,13 @@
 
 import pytest
 
-from prefork.protocols.memo import LONGEST_KEY, Memo
+from prefork.protocols.memo import (
+    LONGEST_KEY,
+    LONGEST_PIECE,
+    MOST_PIECES,
+    BytesMemo,
+    Memo,
+)
 
 
 def test_computes_once() -> None:
@@ -36,3 +42,21 @@ def test_does_not_remember_an_error() -> None:
         with pytest.raises(ValueError, match="invalid"):
             memo["x"]
     assert "x" not in memo
+
+
+class Lengths(BytesMemo[int]):
+    def compute(self, key: bytes) -> int:
+        return len(key)
+
+
+def test_a_memory_of_bytes_never_grows_beyond_its_size() -> None:
+    lengths = Lengths()
+    for number in range(3 * MOST_PIECES):
+        assert lengths[b"%d" % number] == len(b"%d" % number)
+        assert len(lengths) <= MOST_PIECES
+
+
+def test_a_long_piece_is_not_remembered() -> None:
+    lengths = Lengths()
+    assert lengths[bytes(LONGEST_PIECE + 1)] == LONGEST_PIECE + 1
+    assert not lengths
