@@ -8,7 +8,6 @@ import atexit
 import faulthandler
 import os
 import signal
-import socket
 import sys
 
 from prefork.errors import EXIT_OK, ApplicationError
@@ -72,10 +71,6 @@ class Estate:
         self.scoreboard = Scoreboard(next(descriptors))
         self.bell = next(descriptors)
         self._access = next(descriptors) if fields["has_access_file"] else None
-        self.listeners = [
-            (protocol, socket.socket(fileno=fd))
-            for protocol, fd in zip(fields["protocols"], descriptors, strict=True)
-        ]
         # Before privileges are dropped: another user's pipe cannot be reopened.
         self._stderr = Outlet(STDERR)
         self.log = Log(
@@ -138,7 +133,7 @@ def _be_worker(newborn: Newborn, estate: Estate) -> int:
             generation=estate.generation,
             channel=channel,
             scoreboard=estate.scoreboard,
-            listeners=estate.listeners,
+            listeners=newborn.listeners,
             bell=estate.bell,
             log=estate.log.with_fields(worker=newborn.slot, pid=os.getpid()),
             access_log=estate.open_access_log(),

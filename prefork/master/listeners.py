@@ -1,7 +1,8 @@
 """The listeners of a server: opened at start, kept or changed at a reload."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from prefork.errors import PreforkError
 from prefork.settings import Settings
 from prefork.system import listen, privileges
 from prefork.system.listen import Listener, parse_bind
@@ -13,6 +14,9 @@ class Listeners:
     def __init__(self, settings: Settings) -> None:
         self.open: list[Listener] = []
         self._new: list[Listener] = []
+        # Those we were started with: dropped by one configuration they are not
+        # closed, since the next could not open them again.
+        self._inherited: list[Listener] = []
         self.open = self.prepare(settings, tries=5)
         self._new = []
 
@@ -21,18 +25,40 @@ class Listeners:
 
         Raises ConfigError or SystemRefusal; nothing has changed then.
         """
-        kept = {listener.address: listener for listener in self.open}
-        self._new = []
-        wanted = []
         try:
-            for address in dict.fromkeys(parse_bind(text) for text in settings.bind):
-                if address not in kept:
-                    self._new.append(_open(address, settings, tries))
-                wanted.append(kept.get(address) or self._new[-1])
+            return self._open(settings, tries=tries, on_refusal=_refuse)
         except BaseException:
             self.roll_back()
             raise
-        return wanted
+
+    def restore(self, settings: Settings) -> tuple[list[Listener], list[str]]:
+        """Those of a configuration that was left, and what cannot be had again."""
+        refusals: list[str] = []
+        wanted = self._open(
+            settings, tries=1, on_refusal=lambda error: refusals.append(str(error))
+        )
+        return wanted, refusals
+
+    def _open(
+        self,
+        settings: Settings,
+        *,
+        tries: int,
+        on_refusal: Callable[[PreforkError], object],
+    ) -> list[Listener]:
+        here = {each.address: each for each in (*self._inherited, *self.open)}
+        self._new = []
+        for address in map(parse_bind, settings.bind):
+            if address in here:
+                continue
+            try:
+                here[address] = _open_listener(address, settings, tries)
+            except PreforkError as error:
+                on_refusal(error)
+            else:
+                self._new.append(here[address])
+        addresses = dict.fromkeys(map(parse_bind, settings.bind))
+        return [here[address] for address in addresses if address in here]
 
     def roll_back(self) -> None:
         """Close what prepare() has opened."""
@@ -45,7 +71,11 @@ class Listeners:
         Returns those that are new.
         """
         for listener in self.open:
-            if listener not in wanted:
+            if listener in wanted:
+                continue
+            if listener.is_inherited:
+                self._inherited = [*{*self._inherited, listener}]
+            else:
                 listen.close_door(listener)
                 listen.close(listener)
         new, self._new = self._new, []
@@ -58,15 +88,20 @@ class Listeners:
 
     def close_doors(self) -> None:
         """No newcomers: what is queued can still be accepted."""
-        for listener in self.open:
+        for listener in (*self.open, *self._new):
             listen.close_door(listener)
 
     def close(self) -> None:
+        self.roll_back()
         for listener in self.open:
             listen.close(listener)
 
 
-def _open(address: listen.Address, settings: Settings, tries: int) -> Listener:
+def _refuse(error: PreforkError) -> None:
+    raise error
+
+
+def _open_listener(address: listen.Address, settings: Settings, tries: int) -> Listener:
     owner = None
     if settings.socket_owner:
         user, _, group = settings.socket_owner.partition(":")

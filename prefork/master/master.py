@@ -12,22 +12,19 @@ from collections.abc import Callable, Sequence
 
 from setproctitle import setproctitle
 
-from prefork.errors import EXIT_OK
-from prefork.master.canary import Canary
 from prefork.master.crew import Crew
 from prefork.master.generation import Generation
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.obituary import Obituary
 from prefork.master.reactor import Reactor
-from prefork.master.reload import Phase, Reload
 from prefork.master.roster import FOREVER, Member, Roster
 from prefork.master.staff import Staff
 from prefork.master.stop import Stop
+from prefork.master.succession import Succession
 from prefork.master.templates import Templates
 from prefork.monitor.scoreboard import SLOTS, Scoreboard
 from prefork.settings import Settings
-from prefork.system.listen import Listener
 from prefork.system.processes import become_subreaper, describe_exit, reap
 from prefork.system.signals import SignalPipe, name_of
 
@@ -48,7 +45,6 @@ class Master:
         logs: Logs,
         on_ready: Callable[[], None],
     ) -> None:
-        self._arguments = arguments
         self._listeners = listeners
         self._logs = logs
         self._log = logs.log
@@ -81,8 +77,15 @@ class Master:
             target=self._templates.create(settings, listeners.open),
         )
         self._stop = Stop(listeners, self._crew, self._log)
-        self._reload: Reload | None = None
-        self._wants_reload = False
+        self._succession = Succession(
+            arguments,
+            reactor=self._reactor,
+            crew=self._crew,
+            templates=self._templates,
+            staff=self._staff,
+            listeners=listeners,
+            logs=logs,
+        )
         self._is_proven = False  # some worker has been ready
         self._turned_at = time.monotonic()
 
@@ -106,12 +109,9 @@ class Master:
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         self._reactor.watch(self._signals.fileno(), self._hear_signals)
         self._log.info("started master", pid=os.getpid(), workers=self._staff.wanted)
-        self._announce(self._listeners.open)
-        self._reconcile()
-
-    def _announce(self, listeners: Sequence[Listener]) -> None:
-        for listener in listeners:
+        for listener in self._listeners.open:
             self._log.info("listening", on=listener.url)
+        self._reconcile()
 
     def _is_finished(self) -> bool:
         is_alone = not self._roster.members and self._templates.are_gone()
@@ -123,18 +123,15 @@ class Master:
         settings = self._staff.target.settings
         limits = (settings.timeout, settings.slow)
         look_again = min(LONGEST_TURN, *(limit / 8 or FOREVER for limit in limits))
-        if self._reload is not None:
+        if self._succession.reload is not None:
             look_again = min(look_again, RELOAD_TURN)
         due = min(self._roster.next_deadline(), self._templates.next_deadline(now))
         return max(0.0, min(due - now, look_again))
 
     def _reap(self) -> None:
         for pid, code in reap():
-            if self._crew.exited(pid, code) or self._templates.exited(pid, code):
-                continue
-            if self._reload and self._reload.check and self._reload.check.pid == pid:
-                self._reload.check.exited(code)
-            else:
+            known = (self._crew.exited, self._templates.exited, self._succession.reaped)
+            if not any(exited(pid, code) for exited in known):
                 self._log.debug("reaped orphan", pid=pid, cause=describe_exit(code))
 
     def _reconcile(self) -> None:
@@ -148,11 +145,9 @@ class Master:
         if self._stop.is_going_on:
             self._templates.reconcile((), now)
             return
-        self._advance_reload(now)
-        self._templates.reconcile(self._needed(), now)
-        candidate = self._candidate()
-        is_canary = candidate is not self._staff.target
-        self._staff.reconcile(now, canary=candidate if is_canary else None)
+        self._succession.advance(now, may_begin=self._is_proven)
+        self._templates.reconcile(self._succession.needed(), now)
+        self._staff.reconcile(now, canary=self._succession.canary)
 
     # News of templates and workers
 
@@ -162,16 +157,15 @@ class Master:
 
     def _template_is_loaded(self, generation: Generation) -> None:
         self._log.debug("loaded application", generation=generation.number)
-        if self._reload is not None and generation is self._candidate():
-            self._reload.template_is_ready()
+        self._succession.template_is_loaded(generation)
 
     def _template_failed(self, generation: Generation, reason: str) -> None:
         if self._stop.is_going_on:
             return
         if not self._is_proven:
             self._stop.fail(reason, generation.failure_status)
-        elif self._reload is not None and generation is self._candidate():
-            self._reload.template_failed(reason)
+        elif self._succession.template_failed(generation, reason):
+            pass  # and the reload with it
         elif generation is self._staff.target:
             self._templates.try_later(generation, "lost template", reason)
 
@@ -182,16 +176,13 @@ class Master:
             self._on_ready()
             if self._staff.target.settings.daemon:
                 self._share(self._logs.follow())
-        if self._reload is not None and self._is_candidate(member):
-            self._reload.worker_is_ready(member)
+        self._succession.worker_is_ready(member)
 
     def _worker_cannot_load(self, member: Member, text: str) -> None:
         """A worker that imports by itself could not."""
         if not self._is_proven:
             self._stop.fail(text)
-        elif self._reload is not None and self._is_candidate(member):
-            self._reload.worker_failed(text, was_ready=False)
-        else:
+        elif not self._succession.worker_cannot_load(member, text):
             self._log.error(
                 "cannot load application", **self._crew.name(member), text=text
             )
@@ -213,9 +204,8 @@ class Master:
         member = obituary.member
         if not self._is_proven and not member.refusal:
             self._stop.fail(f"a worker died at start: {obituary.cause}")
-        elif self._reload is not None and self._is_candidate(member):
-            reason = f"a new worker died: {obituary.cause}"
-            self._reload.worker_failed(reason, was_ready=bool(member.ready_at))
+        elif self._succession.worker_died(obituary):
+            pass  # it is made up for, or the reload is undone
         elif generation is not None and not obituary.is_proven:
             delay = generation.backoff.failed(time.monotonic())
             if generation.backoff.failures > 1:
@@ -224,68 +214,6 @@ class Master:
                     failures=generation.backoff.failures,
                     retry_in=round(delay, 2),
                 )
-
-    # Reload
-
-    def _candidate(self) -> Generation | None:
-        return self._reload.candidate if self._reload is not None else None
-
-    def _is_candidate(self, member: Member) -> bool:
-        candidate = self._candidate()
-        return candidate is not None and member.generation == candidate.number
-
-    def _needed(self) -> list[Generation]:
-        """The generations that must have a template."""
-        needed = (self._staff.target, self._candidate(), self._staff.previous)
-        return [generation for generation in needed if generation is not None]
-
-    def _advance_reload(self, now: float) -> None:
-        if self._reload is None:
-            if self._wants_reload and self._is_proven:
-                self._begin_reload()
-            return
-        self._reload.check_deadlines(now)
-        match self._reload.phase:
-            case Phase.ROLL if self._staff.target is not self._candidate():
-                self._take_over()
-            case Phase.ROLL if self._staff.has_rolled():
-                self._reload.commit()
-                self._announce(self._listeners.commit(self._staff.target.listeners))
-                self._staff.settle()
-                self._end_reload()
-            case Phase.ROLLBACK:
-                self._staff.go_back()
-                self._listeners.roll_back()
-                self._end_reload()
-
-    def _begin_reload(self) -> None:
-        self._wants_reload = False
-        self._staff.recall()
-        self._reload = Reload(
-            self._arguments,
-            reactor=self._reactor,
-            log=self._log,
-            prepare=self._prepare_candidate,
-            send_canary=self._send_canary,
-        )
-
-    def _prepare_candidate(self, settings: Settings) -> Generation:
-        self._logs.access_descriptor(settings)  # refused now, or never
-        return self._templates.create(settings, self._listeners.prepare(settings))
-
-    def _send_canary(self, member: Member, canary: Canary) -> None:
-        self._crew.send(member, "adopt", descriptors=[canary.for_worker.fileno()])
-
-    def _take_over(self) -> None:
-        """ROLL begins: from now on all workers should be of the candidate."""
-        candidate = self._candidate()
-        assert candidate is not None
-        self._staff.take_over(candidate)
-        self._crew.drain = self._listeners.are_dropped(candidate.listeners)
-
-    def _end_reload(self) -> None:
-        self._reload = None
-        self._crew.drain = False
 
     # Signals
 
@@ -296,8 +224,7 @@ class Master:
                 ON_SIGNAL[number](self)
 
     def _ask_for_reload(self) -> None:
-        """HUP: however many come while one reload runs, one more follows."""
-        self._wants_reload = True
+        self._succession.ask()
 
     def _add_worker(self) -> None:
         self._staff.adjust(+1)
@@ -323,11 +250,11 @@ class Master:
             os.close(fd)
 
     def _stop_gracefully(self) -> None:
-        if self._reload is not None:
-            self._reload.roll_back("the server is stopping", EXIT_OK)
+        self._succession.stop()
         self._stop.ask()
 
     def _stop_quickly(self) -> None:
+        self._succession.stop()
         self._stop.ask_quickly()
 
 

@@ -114,9 +114,10 @@ class Staff:
         self.target = self.previous or self.target
         self.previous = None
 
-    def settle(self) -> None:
-        """There is no way back any more."""
-        self.previous = None
+    def settle(self) -> Generation | None:
+        """They all are; returns what they were before."""
+        previous, self.previous = self.previous, None
+        return previous
 
     def has_rolled(self) -> bool:
         """Are all workers of the target, and none of another generation?"""

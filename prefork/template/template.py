@@ -7,6 +7,7 @@ never serves; when it dies the workers go on, and the master starts another.
 import gc
 import os
 import signal
+import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ class Newborn:
 
     slot: int
     channel: Channel
+    listeners: list[tuple[str, socket.socket]]  # (protocol, listening socket)
     application: Callable[..., Any] | None  # None: it is to import it by itself
 
 
@@ -116,6 +118,12 @@ class Template:
 
     def _fork(self, message: Message) -> Newborn | None:
         slot, channel = message.fields["slot"], adopt(message.descriptors[0])
+        listeners = [
+            (protocol, socket.socket(fileno=fd))
+            for protocol, fd in zip(
+                message.fields["protocols"], message.descriptors[1:], strict=True
+            )
+        ]
         try:
             status = fork_orphan(
                 lambda pid: channel.send("forked", pid=pid),
@@ -128,7 +136,9 @@ class Template:
             self._channel.close()
             if not channel.send("registered"):
                 os._exit(0)  # the master has given this slot up in the meantime
-            return Newborn(slot, channel, self._application)
+            return Newborn(slot, channel, listeners, self._application)
         # The master hears of a failure by the end of the worker's channel.
         channel.close()
+        for _, listener in listeners:
+            listener.close()
         return None

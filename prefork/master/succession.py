@@ -1,0 +1,255 @@
+"""Succession: one generation serves, another is tried, a third is kept for a while.
+
+It runs reloads, one at a time; holds the predecessor while its successor is on
+probation; and remembers how the last reload ended.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prefork.errors import EXIT_APPLICATION, EXIT_OK
+from prefork.master.canary import Canary
+from prefork.master.crew import Crew
+from prefork.master.generation import Generation, Stage
+from prefork.master.listeners import Listeners
+from prefork.master.logs import Logs
+from prefork.master.obituary import Obituary
+from prefork.master.probation import Probation
+from prefork.master.reactor import Reactor
+from prefork.master.reload import Phase, Reload
+from prefork.master.roster import Member
+from prefork.master.staff import Staff
+from prefork.master.templates import Templates
+from prefork.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reload ended."""
+
+    number: int  # of the reload, from 1
+    phase: Phase  # COMMIT; or the one in which it failed
+    generation: int  # that serves since
+    reason: str  # why it failed; empty: it has not
+    exit_status: int  # of `prefork reload`
+    when: float  # Unix time
+    seconds: float  # that it took
+
+
+class Succession:
+    """What the master asks and tells about generations."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        reactor: Reactor,
+        crew: Crew,
+        templates: Templates,
+        staff: Staff,
+        listeners: Listeners,
+        logs: Logs,
+    ) -> None:
+        self._arguments = arguments
+        self._reactor = reactor
+        self._crew = crew
+        self._templates = templates
+        self._staff = staff
+        self._listeners = listeners
+        self._logs = logs
+        self._log = logs.log
+        self._is_wanted = False
+        self._is_returning = False  # the workers of before replace the new ones
+        self._probation: Probation | None = None
+        self.reload: Reload | None = None
+        self.number = 0  # of the last reload that was begun
+        self.outcome: Outcome | None = None  # of the last one that has ended
+
+    def ask(self) -> None:
+        """HUP: however many come while one reload runs, one more follows."""
+        self._is_wanted = True
+
+    @property
+    def is_asked(self) -> bool:
+        """Will another reload follow?"""
+        return self._is_wanted
+
+    @property
+    def candidate(self) -> Generation | None:
+        return self.reload.candidate if self.reload is not None else None
+
+    @property
+    def canary(self) -> Generation | None:
+        """The candidate, until all workers should be of it."""
+        return None if self.candidate is self._staff.target else self.candidate
+
+    def needed(self) -> list[Generation]:
+        """The generations that must have a template."""
+        needed = [self._staff.target, self.candidate, self._staff.previous]
+        kept = self._probation.kept if self._probation else None
+        # Not if it is dead: what another template would import is the new code.
+        if kept is not None and kept.stage is Stage.READY:
+            needed.append(kept)
+        return [generation for generation in needed if generation is not None]
+
+    # One step
+
+    def advance(self, now: float, *, may_begin: bool) -> None:
+        if self.reload is not None:
+            self._advance_reload(self.reload, now)
+            return
+        if self._is_wanted and may_begin:
+            self._begin()
+        elif self._probation is not None:
+            self._advance_probation(self._probation, now)
+        elif self._is_returning and self._staff.has_rolled():
+            self._end_return()
+
+    def _advance_reload(self, reload: Reload, now: float) -> None:
+        reload.check_deadlines(now)
+        match reload.phase:
+            case Phase.ROLL if self._staff.target is not reload.candidate:
+                self._take_over()
+            case Phase.ROLL if self._staff.has_rolled():
+                self._commit(reload, now)
+            case Phase.ROLLBACK:
+                self._staff.go_back()
+                self._listeners.roll_back()
+                self._end(reload)
+
+    def _begin(self) -> None:
+        self._is_wanted = False
+        self._end_return()
+        self._staff.recall()
+        self.number += 1
+        self.reload = Reload(
+            self._arguments,
+            reactor=self._reactor,
+            log=self._log,
+            prepare=self._prepare_candidate,
+            send_canary=self._send_canary,
+        )
+
+    def _prepare_candidate(self, settings: Settings) -> Generation:
+        self._logs.access_descriptor(settings)  # refused now, or never
+        return self._templates.create(settings, self._listeners.prepare(settings))
+
+    def _send_canary(self, member: Member, canary: Canary) -> None:
+        self._crew.send(member, "adopt", descriptors=[canary.for_worker.fileno()])
+
+    def _take_over(self) -> None:
+        """ROLL begins: from now on all workers should be of the candidate."""
+        assert self.candidate is not None
+        self._probation = None
+        self._staff.take_over(self.candidate)
+        self._crew.drain = self._listeners.are_dropped(self.candidate.listeners)
+
+    def _commit(self, reload: Reload, now: float) -> None:
+        reload.commit()
+        self._open_for_good(self._staff.target)
+        if kept := self._staff.settle():
+            self._probation = Probation(kept, reload.crashes, now)
+        self._end(reload)
+
+    def _open_for_good(self, generation: Generation) -> None:
+        for listener in self._listeners.commit(generation.listeners):
+            self._log.info("listening", on=listener.url)
+
+    def _end(self, reload: Reload) -> None:
+        self.reload = None
+        self._crew.drain = False
+        self.outcome = Outcome(
+            self.number,
+            reload.failed_in or Phase.COMMIT,
+            self._staff.target.number,
+            reload.reason,
+            reload.exit_status,
+            time.time(),
+            reload.seconds,
+        )
+
+    # After COMMIT
+
+    def _advance_probation(self, probation: Probation, now: float) -> None:
+        can_return = probation.kept.stage is Stage.READY
+        if probation.reason and can_return:
+            self._probation = None
+            self._return_to(probation.kept, probation.reason)
+        elif now >= probation.until or not can_return:
+            self._probation = None
+
+    def _return_to(self, kept: Generation, reason: str) -> None:
+        """The new code is worse than what it has replaced.
+
+        The listeners too are those of before.  One that was closed since is opened
+        again: in between its clients were refused, and port 0 is another port.
+        """
+        phase = Phase.PROBATION
+        self._log.error(
+            "reload failed", phase=phase.value, keeping="old code", text=reason
+        )
+        kept.listeners, refusals = self._listeners.restore(kept.settings)
+        for refusal in refusals:
+            self._log.error("cannot restore listener", text=refusal)
+        self._crew.drain = self._listeners.are_dropped(kept.listeners)
+        self._open_for_good(kept)
+        self._staff.target = kept
+        self._is_returning = True
+        self.outcome = Outcome(
+            self.number, phase, kept.number, reason, EXIT_APPLICATION, time.time(), 0.0
+        )
+
+    def _end_return(self) -> None:
+        self._is_returning = False
+        self._crew.drain = False
+
+    # News; False: it is none of a reload's business
+
+    def reaped(self, pid: int, code: int) -> bool:
+        check = self.reload.check if self.reload is not None else None
+        if check is None or check.pid != pid:
+            return False
+        check.exited(code)
+        return True
+
+    def template_is_loaded(self, generation: Generation) -> None:
+        if self.reload is not None and generation is self.candidate:
+            self.reload.template_is_ready()
+
+    def template_failed(self, generation: Generation, reason: str) -> bool:
+        if self.reload is None or generation is not self.candidate:
+            return False
+        self.reload.template_failed(reason)
+        return True
+
+    def worker_is_ready(self, member: Member) -> None:
+        if self.reload is not None and self._is_candidate(member):
+            self.reload.worker_is_ready(member)
+
+    def worker_cannot_load(self, member: Member, text: str) -> bool:
+        if self.reload is None or not self._is_candidate(member):
+            return False
+        self.reload.worker_failed(text, was_ready=False)
+        return True
+
+    def worker_died(self, obituary: Obituary) -> bool:
+        """Before its time, and not because it was told to."""
+        member = obituary.member
+        reason = f"a new worker died: {obituary.cause}"
+        if self.reload is not None and self._is_candidate(member):
+            self.reload.worker_failed(reason, was_ready=bool(member.ready_at))
+            return True
+        is_new = member.generation == self._staff.target.number
+        if self._probation is not None and is_new and not obituary.is_proven:
+            self._probation.worker_died(reason, obituary.now)
+        return False  # it may have to be replaced: with back-off
+
+    def _is_candidate(self, member: Member) -> bool:
+        candidate = self.candidate
+        return candidate is not None and member.generation == candidate.number
+
+    def stop(self) -> None:
+        """There will be no other generation."""
+        if self.reload is not None:
+            self.reload.roll_back("the server is stopping", EXIT_OK)
