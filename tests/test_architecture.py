@@ -24,6 +24,7 @@ PURE = (
     "settings/",
     "errors.py",
     "master/states.py",
+    "master/crashes.py",
     "master/roster.py",
     "worker/limits.py",
 )

@@ -10,14 +10,17 @@ import signal
 import time
 from collections.abc import Callable
 
+from prefork.master import crashes
+from prefork.master.crashes import Crashes
 from prefork.master.generation import Generation
-from prefork.master.obituary import SECOND, Obituary
+from prefork.master.obituary import OUT_OF_MEMORY, SECOND, Obituary
 from prefork.master.reactor import Reactor
 from prefork.master.roster import Member, Roster
 from prefork.master.states import Action, Event, State
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard, Tenant
 from prefork.system.channel import Channel, Message, pair
+from prefork.system.oom import OomKills, find_counter
 from prefork.system.processes import describe_exit
 from prefork.system.signals import DUMP_STACKS
 
@@ -46,6 +49,8 @@ class Crew:
         self._on_failure = on_failure
         self._on_exit = on_exit
         self._channels: dict[int, Channel] = {}
+        self._oom_kills = OomKills(find_counter())
+        self._crashes = Crashes()
         self.drain = False  # workers who retire now empty the accept queue first
 
     # Being born
@@ -147,6 +152,7 @@ class Crew:
 
     def check_deadlines(self, now: float) -> None:
         """End what has taken too long: booting, retiring, and each request."""
+        self._oom_kills.look_now_and_then(now)
         for member in self.roster.overdue(now):
             member.killed_because = member.killed_because or _overdue_reason(member)
             self._apply(member, Event.OVERDUE)
@@ -194,8 +200,15 @@ class Crew:
             for message in channel.receive():  # its last words
                 self._obey(member, message)
         self._close_channel(member)
-        self._bury(member, describe_exit(code))
+        self._bury(member, self._describe_end(member, code))
         return True
+
+    def _describe_end(self, member: Member, code: int) -> str:
+        was_ours = member.killed_because or member.state is State.KILLED
+        if code != -signal.SIGKILL or was_ours:
+            return describe_exit(code)
+        is_oom = self._oom_kills.claim(time.monotonic())
+        return OUT_OF_MEMORY if is_oom else describe_exit(code)
 
     def _bury(self, member: Member, cause: str) -> None:
         obituary = Obituary(
@@ -207,6 +220,16 @@ class Crew:
         )
         self._apply(member, Event.EXITED)
         self._on_exit(obituary)
+        if obituary.is_blamed and obituary.tenant.is_busy:
+            self._suspect(obituary.tenant.request)
+
+    def _suspect(self, request: str) -> None:
+        """A worker has died serving it; have others too?"""
+        if suspect := self._crashes.record(request, time.monotonic()):
+            within = f"{crashes.WITHIN:g} s"
+            self.log.error(
+                "poison request", request=suspect, lost=crashes.MANY, within=within
+            )
 
     def _apply(self, member: Member, event: Event) -> None:
         match self.roster.apply(member, event, time.monotonic()):

@@ -8,6 +8,10 @@ from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Tenant
 
 SECOND = 10**9  # nanoseconds
+OUT_OF_MEMORY = "killed by the kernel: out of memory (cgroup)"
+# What a process brings upon itself: signal(7), "Standard signals", Core.  Sent by
+# someone else it looks the same.
+FAULTS = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,9 @@ class Obituary:
         """`killed by prefork: …` for what we did; else what the kernel says."""
         if self.member.killed_because:
             return f"killed by prefork: {self.member.killed_because}"
-        return self.exit if "SIG" not in self.exit else f"{self.exit} from outside"
+        if self.exit in FAULTS:
+            return f"crashed: {self.exit}"
+        return f"{self.exit} from outside" if "SIG" in self.exit else self.exit
 
     @property
     def unanswered(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefork.master.obituary import SECOND, Obituary
+from prefork.master.obituary import OUT_OF_MEMORY, SECOND, Obituary
 from prefork.master.roster import Member
 from prefork.master.states import State
 from prefork.monitor.log import Log
@@ -64,6 +64,13 @@ def test_only_who_was_to_leave_is_not_blamed(blamed: bool, end: dict) -> None:
     [
         ("exit code 3", {"exit": "exit code 3"}),
         ("SIGKILL from outside", {"exit": "SIGKILL"}),
+        ("crashed: SIGSEGV", {"exit": "SIGSEGV"}),
+        ("crashed: SIGABRT", {"exit": "SIGABRT"}),
+        (OUT_OF_MEMORY, {"exit": OUT_OF_MEMORY}),
+        (
+            "killed by prefork: request over its 30 s deadline",
+            {"exit": "SIGKILL", "because": "request over its 30 s deadline"},
+        ),
         (
             "killed by prefork: over its boot timeout",
             {"exit": "SIGABRT", "because": "over its boot timeout"},
@@ -119,7 +126,7 @@ def test_the_log_names_the_request_it_died_in(pipe: tuple[int, int]) -> None:
         obituary(requests=41, current=b"10.0.0.1 GET /deadly", running=2.5), pipe
     )
     assert "error lost worker" in line
-    assert 'cause="SIGSEGV from outside"' in line
+    assert 'cause="crashed: SIGSEGV"' in line
     assert "worker=3 pid=812 generation=7 uptime=1.0 requests=41" in line
     assert 'request="10.0.0.1 GET /deadly" request_seconds=2.5' in line
 

@@ -1,0 +1,44 @@
+"""Crash records: which request was served when workers died, and how often."""
+
+from collections import Counter, deque
+
+WITHIN = 60.0  # seconds
+MANY = 3
+MOST_RECORDS = 1024
+
+
+class Crashes:
+    """The crashes of the last minute; it has no clock, and is told the time."""
+
+    def __init__(self) -> None:
+        self._records: deque[tuple[float, str]] = deque(maxlen=MOST_RECORDS)
+        self._named: dict[str, float] = {}  # what was named, and when
+
+    def record(self, request: str, now: float) -> str:
+        """A worker has died serving `request`, "peer METHOD target".
+
+        Returns its method and path if that makes many, and it was not named
+        within the last minute; else "".
+        """
+        self._forget(now)
+        suspect = method_and_path(request)
+        self._records.append((now, suspect))
+        deaths = Counter(suspect for _, suspect in self._records)
+        if deaths[suspect] < MANY or suspect in self._named:
+            return ""
+        self._named[suspect] = now
+        return suspect
+
+    def _forget(self, now: float) -> None:
+        while self._records and self._records[0][0] <= now - WITHIN:
+            self._records.popleft()
+        self._named = {s: at for s, at in self._named.items() if at > now - WITHIN}
+
+
+def method_and_path(request: str) -> str:
+    """`GET /report` for `192.0.2.7 GET /report?of=2026`.
+
+    Without the query: what differs between requests is there, not in the path.
+    """
+    _, _, rest = request.partition(" ")
+    return rest.partition("?")[0]

@@ -1,0 +1,102 @@
+"""Trouble that is explained: a poisonous request, and memory that ran out."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import Server, eventually
+
+pytestmark = pytest.mark.process
+
+
+def die(server: Server, path: str) -> None:
+    """Ask for what kills the worker."""
+    with pytest.raises(ConnectionError):
+        server.get(path)
+
+
+# A request that kills whoever serves it
+
+
+def test_a_request_that_kills_three_workers_is_named_once(server: Server) -> None:
+    """Behaviour 20: by method and path; the query may differ."""
+    server.start("-w", "3")
+    for number in range(5):
+        die(server, f"/crash?n={number}")
+    eventually(lambda: server.log.count("lost worker") == 5)
+    found = re.findall(r"error poison request .*", server.log)
+    assert found == ['error poison request request="GET /crash" lost=3 within="60 s"']
+    assert server.stop() == 0
+
+
+def test_three_accidents_of_different_requests_accuse_nobody(server: Server) -> None:
+    server.start("-w", "3")
+    die(server, "/crash")
+    die(server, "/leave")
+    eventually(lambda: len(server.workers()) == 3)
+    for worker in server.workers():  # they are idle, and serve nothing
+        os.kill(worker, signal.SIGKILL)
+    eventually(lambda: server.log.count("lost worker") == 5)
+    assert "poison" not in server.log
+
+
+# Memory
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """A control group with 160 MB of memory, where this machine lets us make one."""
+    group, limit = make_group()
+    try:
+        (group / limit).write_text(str(160 << 20))
+        yield group
+    finally:
+        eventually(lambda: remove(group))
+
+
+def make_group() -> tuple[Path, str]:
+    root = Path("/sys/fs/cgroup")
+    controllers = root / "cgroup.controllers"
+    is_v2 = controllers.exists() and "memory" in controllers.read_text().split()
+    group = (root if is_v2 else root / "memory") / f"prefork-test-{os.getpid()}"
+    limit = "memory.max" if is_v2 else "memory.limit_in_bytes"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"cannot make a control group: {error.strerror}")
+    if not (group / limit).exists():
+        group.rmdir()
+        pytest.skip("a control group here has no limit for memory")
+    return group, limit
+
+
+def remove(group: Path) -> bool:
+    try:
+        group.rmdir()
+    except OSError:
+        return False  # the last process has not been reaped yet
+    return True
+
+
+@pytest.mark.slow
+def test_a_worker_that_ran_out_of_memory_is_told_from_one_that_was_killed(
+    server: Server, small_group: Path
+) -> None:
+    """Behaviour 19: by the kernel's count; the master is spared."""
+
+    def move_in() -> None:
+        (small_group / "cgroup.procs").write_text(str(os.getpid()))
+
+    server.start("-w", "2", preexec_fn=move_in)
+    os.kill(server.workers()[0], signal.SIGKILL)
+    server.wait_log('lost worker cause="SIGKILL from outside"')
+    die(server, "/leak?mb=400")
+    cause = re.escape("killed by the kernel: out of memory (cgroup)")
+    server.wait_log(f'lost worker cause="{cause}" .*request=.*/leak')
+    assert len(re.findall(cause, server.log)) == 1
+    eventually(lambda: len(server.workers()) == 2)
+    assert server.get("/")[0] == 200
+    assert server.stop() == 0
