@@ -21,7 +21,13 @@ class BackOff:
         self.not_before = 0.0
 
     def failed(self, now: float) -> float:
-        """Count a failure; returns the delay in seconds."""
+        """Count a failure; returns the delay in seconds.
+
+        Those that fail together, as eight workers that one kill has hit, have one
+        cause, and count once: until the next try nothing new can be learnt.
+        """
+        if now < self.not_before:
+            return self.not_before - now
         longest = min(LONGEST, FIRST * (1 << min(self.failures, 16)))
         delay = longest * (0.5 + self._chance() / 2)
         self.failures += 1

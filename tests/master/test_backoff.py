@@ -21,16 +21,19 @@ def test_a_failure_delays_the_next_try() -> None:
     assert backoff.may_try(100.0 + delay)
 
 
+def fail(backoff: BackOff, times: int) -> list[float]:
+    """Fail so many times, each as soon as it may be tried; the delays."""
+    return [backoff.failed(backoff.not_before) for _ in range(times)]
+
+
 def test_each_failure_doubles_the_delay() -> None:
-    backoff = BackOff(lambda: NO_LUCK)
-    delays = [backoff.failed(0.0) for _ in range(5)]
+    delays = fail(BackOff(lambda: NO_LUCK), 5)
     assert delays == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6])
 
 
 def test_the_delay_has_an_end() -> None:
     """However long it goes on: behaviour 13."""
-    backoff = BackOff(lambda: NO_LUCK)
-    delays = [backoff.failed(0.0) for _ in range(10_000)]
+    delays = fail(BackOff(lambda: NO_LUCK), 10_000)
     assert max(delays) == pytest.approx(LONGEST)
     assert delays == sorted(delays)
 
@@ -47,19 +50,25 @@ def test_six_seconds_of_failures_are_few_tries() -> None:
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 50))
 def test_the_jitter_takes_off_a_half_at_most(chance: float, failures: int) -> None:
     jittered, full = BackOff(lambda: chance), BackOff(lambda: NO_LUCK)
-    for _ in range(failures):
-        jittered.failed(0.0)
-        full.failed(0.0)
-    longest = full.failed(0.0)
-    assert longest * 0.499 <= jittered.failed(0.0) <= longest * 1.001
+    *_, longest = fail(full, failures + 1)
+    *_, delay = fail(jittered, failures + 1)
+    assert longest * 0.499 <= delay <= longest * 1.001
+
+
+def test_those_who_fail_together_count_once() -> None:
+    """One `kill -9` of eight young workers must not cost half a minute."""
+    backoff = BackOff(lambda: NO_LUCK)
+    for _ in range(8):
+        backoff.failed(50.0)
+    assert backoff.failures == 1
+    assert backoff.may_try(50.0 + FIRST)
 
 
 def test_what_failed_long_ago_is_forgotten() -> None:
     """Behaviour 15: healthy for a minute, and it begins anew."""
     backoff = BackOff(lambda: NO_LUCK)
-    for _ in range(8):
-        delay = backoff.failed(50.0)
-    backoff.forget(50.0 + delay + FORGOTTEN + 1)
+    fail(backoff, 8)
+    backoff.forget(backoff.not_before + FORGOTTEN + 1)
     assert backoff.failures == 0
     assert backoff.may_try(50.0)
     assert backoff.failed(500.0) == pytest.approx(FIRST)
