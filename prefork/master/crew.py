@@ -9,6 +9,8 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 from prefork.master import crashes
 from prefork.master.crashes import Crashes
@@ -19,7 +21,7 @@ from prefork.master.roster import Member, Roster
 from prefork.master.states import Action, Event, State
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard, Tenant
-from prefork.system.channel import Channel, Message, pair
+from prefork.system.channel import Channel, Message, adopt, pair
 from prefork.system.oom import OomKills, find_counter
 from prefork.system.processes import describe_exit
 from prefork.system.signals import DUMP_STACKS
@@ -76,11 +78,14 @@ class Crew:
         self._scoreboard.admit(
             member.slot, generation=generation.number, now=int(now * SECOND)
         )
-        self._channels[member.slot] = ours
-        self._reactor.watch(ours.fileno(), lambda: self._hear(member))
+        self._listen_to(member, ours)
         was_heard = generation.order(member.slot, theirs)
         theirs.close()
         return was_heard  # if not, the channel is at its end: see _lose()
+
+    def _listen_to(self, member: Member, channel: Channel) -> None:
+        self._channels[member.slot] = channel
+        self._reactor.watch(channel.fileno(), lambda: self._hear(member))
 
     def _hear(self, member: Member) -> None:
         channel = self._channels[member.slot]
@@ -254,6 +259,26 @@ class Crew:
         else:  # not forked yet, or by a template that hangs: it finds no master
             self._close_channel(member)
             self._bury(member, "was not registered in time")
+
+    # Being handed over to another program
+
+    def state(self) -> list[dict[str, Any]]:
+        return [
+            {**asdict(member), "state": member.state.name, "channel": self._end(member)}
+            for member in self.members()
+        ]
+
+    def _end(self, member: Member) -> dict[str, int] | None:
+        channel = self._channels.get(member.slot)
+        return {"fd": channel.fileno()} if channel else None
+
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        for fields in state:
+            channel = fields.pop("channel")
+            member = Member(**{**fields, "state": State[fields["state"]]})
+            self.roster.members[member.slot] = member
+            if channel:
+                self._listen_to(member, adopt(channel["fd"]))
 
     @staticmethod
     def name(member: Member) -> dict[str, object]:

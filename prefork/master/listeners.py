@@ -1,6 +1,7 @@
 """The listeners of a server: opened at start, kept or changed at a reload."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from prefork.errors import PreforkError
 from prefork.settings import Settings
@@ -11,14 +12,30 @@ from prefork.system.listen import Listener, parse_bind
 class Listeners:
     """What is open.  A listener that two configurations share is never closed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, *, kept: dict[str, Any] | None = None
+    ) -> None:
+        """`kept`: the state() of listeners whose descriptors this process has."""
         self.open: list[Listener] = []
         self._new: list[Listener] = []
         # Those we were started with: dropped by one configuration they are not
         # closed, since the next could not open them again.
         self._inherited: list[Listener] = []
+        if kept is not None:
+            self.open = [Listener.restore(each) for each in kept["open"]]
+            self._inherited = [Listener.restore(each) for each in kept["inherited"]]
+            return
         self.open = self.prepare(settings, tries=5)
         self._new = []
+
+    def state(self) -> dict[str, Any]:
+        """For the program that replaces this one; see prefork/master/handover.py."""
+        return {
+            "open": [each.state() for each in self.open],
+            "inherited": [
+                each.state() for each in self._inherited if each not in self.open
+            ],
+        }
 
     def prepare(self, settings: Settings, *, tries: int = 1) -> list[Listener]:
         """The listeners of a configuration: those we have, and new ones.

@@ -24,14 +24,14 @@ class Logs:
     """The error log is stderr, redirected or not; so tracebacks go there too."""
 
     def __init__(
-        self, settings: Settings, *, inherited: dict[str, Any] | None = None
+        self, settings: Settings, *, kept: dict[str, Any] | None = None
     ) -> None:
-        """`inherited`: the state() of logs whose descriptors this process has."""
+        """`kept`: the state() of logs whose descriptors this process has."""
         self._error_file: str = settings.error_logfile
         self._access_files: dict[str, int] = {}  # path → our descriptor
-        if inherited is not None:
-            self._error_file = inherited["error_file"]
-            files = inherited["access_files"].items()
+        if kept is not None:
+            self._error_file = kept["error_file"]
+            files = kept["access_files"].items()
             self._access_files = {path: file["fd"] for path, file in files}
         elif self._error_file != "-":
             redirect(self._error_file)

@@ -1,5 +1,7 @@
 """Staffing: as many workers as are wanted, and of the right generation."""
 
+from typing import Any
+
 from prefork.master.crew import Crew
 from prefork.master.generation import Generation, Stage
 from prefork.master.roster import Roster
@@ -124,3 +126,20 @@ class Staff:
         target = self.target.number
         is_complete = len(self._roster.serving(target)) >= self.wanted
         return is_complete and not self._roster.others_serve(target)
+
+    # Being handed over to another program
+
+    def state(self) -> dict[str, Any]:
+        """Between two reloads: there is no previous generation."""
+        return {
+            "target": self.target.number,
+            "adjustment": self._adjustment,
+            "is_dismissed": self._is_dismissed,
+            "was_complete": self._was_complete,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.target = self._templates.generations[state["target"]]
+        self._adjustment = state["adjustment"]
+        self._is_dismissed = state["is_dismissed"]
+        self._was_complete = state["was_complete"]

@@ -6,7 +6,8 @@ probation; and remembers how the last reload ended.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from prefork.errors import EXIT_APPLICATION, EXIT_OK
 from prefork.master.canary import Canary
@@ -74,6 +75,11 @@ class Succession:
     def is_asked(self) -> bool:
         """Will another reload follow?"""
         return self._is_wanted
+
+    @property
+    def is_busy(self) -> bool:
+        """Is a reload going on, or being undone?"""
+        return self.reload is not None or self._is_returning
 
     @property
     def candidate(self) -> Generation | None:
@@ -253,3 +259,20 @@ class Succession:
         """There will be no other generation."""
         if self.reload is not None:
             self.reload.roll_back("the server is stopping", EXIT_OK)
+
+    # Being handed over to another program
+
+    def state(self) -> dict[str, Any]:
+        """When it is not busy.  A probation is over then: what it kept is dismissed."""
+        outcome = self.outcome
+        return {
+            "number": self.number,
+            "is_wanted": self._is_wanted,
+            "outcome": outcome and {**asdict(outcome), "phase": outcome.phase.value},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.number = state["number"]
+        self._is_wanted = state["is_wanted"]
+        if outcome := state["outcome"]:
+            self.outcome = Outcome(**{**outcome, "phase": Phase(outcome["phase"])})

@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from typing import Any
 
 from prefork.errors import SystemRefusal
 from prefork.system.address import Address, Kind, parse_bind, same
@@ -89,6 +90,25 @@ class Listener:
 
     def __repr__(self) -> str:
         return f"<Listener {self.address.text}>"
+
+    def state(self) -> dict[str, Any]:
+        """For another program that gets the descriptor; restore() reads it."""
+        return {
+            "fd": self.socket.fileno(),
+            "address": self.address.text,
+            "is_inherited": self.is_inherited,
+            "identity": self.identity,
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> "Listener":
+        device, inode = state["identity"] or (0, 0)
+        return cls(
+            parse_bind(state["address"]),
+            socket.socket(fileno=state["fd"]),
+            is_inherited=state["is_inherited"],
+            identity=(device, inode) if state["identity"] else None,
+        )
 
 
 def open_listener(

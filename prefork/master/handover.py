@@ -1,0 +1,51 @@
+"""A handover: what a master tells the program that takes its place, through exec.
+
+It is JSON in a memfd, made of what the state() of each part says, for that part's
+restore().  In all of it a descriptor that has to stay open is called "fd".
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from prefork.errors import ConfigError
+
+# Of the JSON; but also of the scoreboard's layout, and of the words that templates
+# and workers of before go on using.  To change one of them is to change this.
+VERSION = 1
+
+State = dict[str, Any]
+
+
+def write_handover(state: State) -> int:
+    """Returns a descriptor, to be read by read_handover() in another process."""
+    fd = os.memfd_create("prefork-handover", os.MFD_CLOEXEC)
+    with open(fd, "w", closefd=False) as file:
+        json.dump({"version": VERSION, **state}, file)
+    return fd
+
+
+def read_handover(fd: int) -> State:
+    """Raises ConfigError if it is of another version."""
+    with open(f"/proc/self/fd/{fd}") as file:  # from its beginning, whoever has read
+        state: State = json.load(file)
+    if state["version"] != VERSION:
+        raise ConfigError(
+            f"the running master hands over state of version {state['version']}, and "
+            f"this program reads version {VERSION} (stop and start it instead)"
+        )
+    return state
+
+
+def descriptors(part: object) -> Iterator[int]:
+    """All that have to stay open."""
+    if isinstance(part, list):
+        for each in part:
+            yield from descriptors(each)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if name == "fd":
+                yield value
+            else:
+                yield from descriptors(value)
