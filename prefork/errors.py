@@ -4,6 +4,7 @@ PreforkError
  ├─ ConfigError     a setting is wrong: which one, where, what was meant   exit 78
  ├─ SystemRefusal   the system said no: bind, privileges, pid file          exit 1
  ├─ ApplicationError  the application cannot be loaded                      exit 70
+ ├─ CommandError    what an operator asked for cannot be done               exit 1
  ├─ ProtocolError   the peer broke the protocol: a status for the answer
  └─ ClientGone      the peer left, or was too slow, in the middle of a body
 """
@@ -47,6 +48,12 @@ class ApplicationError(PreforkError):
     """The application cannot be loaded; the text is the traceback, or one line."""
 
     exit_status = EXIT_APPLICATION
+
+
+class CommandError(PreforkError):
+    """An operator asked a running server for what it cannot do, or there is none."""
+
+    exit_status = EXIT_REFUSED
 
 
 class ProtocolError(PreforkError):

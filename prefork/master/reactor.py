@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class Reactor:
-    """One epoll; its turn calls back for each readable descriptor, in order."""
+    """One epoll; its turn calls back for each ready descriptor, in order."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -14,6 +14,10 @@ class Reactor:
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         self._callbacks[fd] = callback
         self._epoll.register(fd, select.EPOLLIN)
+
+    def expect(self, fd: int, events: int) -> None:
+        """Call back for these events only; a hang-up is always one."""
+        self._epoll.modify(fd, events)
 
     def unwatch(self, fd: int) -> None:
         """Before the descriptor is closed."""

@@ -20,7 +20,8 @@ class Stop:
         self._crew = crew
         self._log = log
         self._asked = 0
-        self._cut = 0  # requests that nobody answered
+        self.cut = 0  # requests that nobody answered
+        self.exit_status: int | None = None  # once it is over
         self._failure = EXIT_OK  # of a start that came to nothing
 
     @property
@@ -67,15 +68,19 @@ class Stop:
 
     def count(self, obituary: Obituary) -> None:
         """A worker has left: what has it taken with it?"""
-        self._cut += obituary.unanswered
+        self.cut += obituary.unanswered
 
     def finish(self) -> int:
         """All processes are gone; returns the exit status."""
         self._listeners.close()
+        self.exit_status = self._conclude()
+        return self.exit_status
+
+    def _conclude(self) -> int:
         if self._failure:
             return self._failure
-        if self._cut:
-            self._log.warning("stopped master", pid=os.getpid(), requests_cut=self._cut)
+        if self.cut:
+            self._log.warning("stopped master", pid=os.getpid(), requests_cut=self.cut)
             return EXIT_CUT
         self._log.info("stopped master", pid=os.getpid())
         return EXIT_OK

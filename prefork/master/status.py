@@ -1,0 +1,173 @@
+"""What a master knows of its server at this moment, for `prefork status`.
+
+All of it is in the master's memory or in the scoreboard: no worker is asked, so
+the answer takes milliseconds when all of them are stuck.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from prefork import __version__
+from prefork.master.crew import Crew
+from prefork.master.listeners import Listeners
+from prefork.master.obituary import SECOND
+from prefork.master.roster import STARTING, Member
+from prefork.master.staff import Staff
+from prefork.master.states import State
+from prefork.master.stop import Stop
+from prefork.master.succession import Succession
+from prefork.master.templates import Templates
+from prefork.monitor.scoreboard import Scoreboard, Tenant
+from prefork.monitor.totals import percentile, read_totals
+from prefork.system.queue import read_queue
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The parts of a master, for who looks at them."""
+
+    scoreboard: Scoreboard
+    crew: Crew
+    staff: Staff
+    templates: Templates
+    listeners: Listeners
+    succession: Succession
+    stop: Stop
+    started_at: float  # monotonic seconds
+
+
+def describe(house: House) -> Fields:
+    """Everything, ready for JSON; times are in seconds."""
+    now = time.monotonic()
+    settings = house.staff.target.settings
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "app": settings.app,
+        "name": settings.name or settings.app,
+        "state": _state(house),
+        "now": now,  # for rates: the difference of two answers
+        "uptime": now - house.started_at,
+        "generation": house.staff.target.number,
+        "binds": list(_describe_binds(house)),
+        "workers": count_workers(house),
+        "slots": [_describe_slot(house, m, now) for m in _members(house)],
+        "templates": list(_describe_templates(house)),
+        "reload": describe_reload(house),
+        **_describe_totals(house),
+    }
+
+
+def _state(house: House) -> str:
+    if house.stop.is_going_on:
+        return "stopping"
+    workers = house.crew.roster.in_states(State.SERVING)
+    return "serving" if workers else "not serving"
+
+
+def _members(house: House) -> list[Member]:
+    return sorted(house.crew.members(), key=lambda member: member.slot)
+
+
+def count_workers(house: House) -> Fields:
+    """How many there should be, and how many are how far."""
+    roster = house.crew.roster
+    serving = roster.in_states(State.SERVING)
+    read = house.scoreboard.read
+    leaving = roster.in_states(State.RETIRING, State.ABORTED, State.KILLED)
+    return {
+        "wanted": house.staff.wanted,
+        "scale": str(house.staff.scale),  # "8", or the least and the most: "2:8"
+        "serving": len(serving),
+        "busy": sum(read(member.slot).is_busy for member in (*serving, *leaving)),
+        "starting": len(roster.in_states(*STARTING)),
+        "leaving": len(leaving),
+    }
+
+
+def _describe_binds(house: House) -> Iterator[Fields]:
+    for listener in house.listeners.open:
+        queue = read_queue(listener.socket)  # None: nobody tells
+        yield {"url": listener.url, "queue": queue}
+
+
+def _describe_slot(house: House, member: Member, now: float) -> Fields:
+    tenant = house.scoreboard.read(member.slot)
+    state, since = _state_of(member, tenant)
+    return {
+        "slot": member.slot,
+        "pid": member.pid or None,
+        "generation": member.generation,
+        "state": state,
+        "seconds": max(0.0, now - since),
+        "busy": tenant.is_busy,
+        "request": tenant.request,  # peer, method and target; when idle, of the last
+        "request_seconds": _request_seconds(tenant, now),
+        "requests": tenant.requests,
+        "errors": tenant.errors,
+        "busy_seconds": tenant.busy / SECOND,
+        "lobby": tenant.lobby,
+        "draining": tenant.draining,
+        "uptime": now - member.ordered_at,
+    }
+
+
+def _state_of(member: Member, tenant: Tenant) -> tuple[str, float]:
+    """The state in a word, and since when; one that serves is busy, or idle."""
+    if member.state is not State.SERVING:
+        word = {State.ORDERED: "starting", State.BOOTING: "starting"}
+        return word.get(member.state, member.state.name.lower()), member.since
+    if tenant.is_busy:
+        return "busy", tenant.started / SECOND
+    return "idle", max(member.since, tenant.ended / SECOND)
+
+
+def _request_seconds(tenant: Tenant, now: float) -> float | None:
+    return max(0.0, now - tenant.started / SECOND) if tenant.is_busy else None
+
+
+def _describe_templates(house: House) -> Iterator[Fields]:
+    for generation in house.templates.generations.values():
+        yield {
+            "generation": generation.number,
+            "pid": generation.pid or None,
+            "stage": generation.stage.name.lower(),
+        }
+
+
+def describe_reload(house: House) -> Fields:
+    """Where the reload is that is going on; how the last one has ended."""
+    reload, outcome = house.succession.reload, house.succession.outcome
+    last = outcome and {
+        "number": outcome.number,
+        "status": outcome.exit_status,
+        "phase": outcome.phase.value,
+        "generation": outcome.generation,
+        "text": outcome.reason,
+        "when": outcome.when,
+        "seconds": outcome.seconds,
+    }
+    return {"phase": reload.phase.value if reload else None, "last": last}
+
+
+def _describe_totals(house: House) -> Fields:
+    totals = read_totals(house.scoreboard)
+    return {
+        "totals": {
+            "requests": totals.requests,
+            "errors": totals.errors,
+            "sent": totals.sent,
+            "busy_seconds": totals.busy / SECOND,
+        },
+        "latency": {
+            "p50": percentile(totals.durations, 0.50),
+            "p90": percentile(totals.durations, 0.90),
+            "p99": percentile(totals.durations, 0.99),
+            "durations": list(totals.durations),  # see prefork.monitor.totals
+        },
+    }

@@ -1,0 +1,138 @@
+"""What operators can ask of a master, or tell it: a verb each."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from prefork.errors import EXIT_REFUSED, CommandError
+from prefork.master.control import Fields, Story, Verb
+from prefork.master.roster import Member
+from prefork.master.staff import MOST_WORKERS
+from prefork.master.states import State
+from prefork.master.status import House, count_workers, describe
+from prefork.settings.scale import Scale, parse_scale
+
+MAY_BE_DUMPED = (State.SERVING, State.RETIRING)  # earlier, the signal would kill
+
+
+class Verbs:
+    """The verbs of one master; what only it can do, it lends to us."""
+
+    def __init__(
+        self,
+        house: House,
+        *,
+        stop: Callable[[], None],
+        stop_quickly: Callable[[], None],
+        reopen: Callable[[], list[str]],
+    ) -> None:
+        self._house = house
+        self._stop_gracefully = stop
+        self._stop_quickly = stop_quickly
+        self._reopen = reopen
+        self.table: dict[str, Verb] = {
+            "status": lambda fields: describe(house),
+            "reload": self._reload,
+            "scale": self._scale,
+            "stop": self._stop,
+            "reopen": lambda fields: {"files": self._reopen()},
+            "dump": self._dump,
+        }
+
+    def _scale(self, fields: Fields) -> Fields:
+        """`workers` is N, MIN:MAX, +N or -N."""
+        staff, text = self._house.staff, str(fields.get("workers"))
+        before = str(staff.scale)
+        if re.fullmatch(r"[+-][0-9]{1,6}", text):
+            is_done = staff.adjust(int(text))
+        else:
+            is_done = staff.scale_to(_parse_scale(text))
+        if not is_done:
+            raise CommandError(f"cannot scale to {text}: 1 to {MOST_WORKERS} workers")
+        return {"workers": str(staff.scale), "before": before}
+
+    def _dump(self, fields: Fields) -> Fields:
+        """`slot`, or all workers, write their stacks to the log."""
+        slot = fields.get("slot")
+        crew = self._house.crew
+        members = [m for m in crew.members() if slot in (None, m.slot)]
+        ready = [member for member in members if member.state in MAY_BE_DUMPED]
+        if slot is not None and not ready:
+            raise CommandError(f"no worker in slot {slot} could write its stacks")
+        for member in ready:
+            crew.dump(member)
+        return {"workers": [_name(member) for member in ready]}
+
+    def _reload(self, fields: Fields) -> Fields | Story:
+        """Reload; with `wait` the answer tells how it goes."""
+        if self._house.stop.is_going_on:
+            raise CommandError("the server is stopping")
+        succession = self._house.succession
+        number = succession.number + 1  # the next one that begins
+        succession.ask()
+        return self._follow_reload(number) if fields.get("wait") else {"asked": True}
+
+    def _follow_reload(self, number: int) -> Story:
+        succession, said = self._house.succession, None
+        while not (succession.outcome and succession.outcome.number >= number):
+            if self._house.stop.is_going_on:
+                yield _end(EXIT_REFUSED, "the server is stopping")
+                return
+            line = self._describe_progress(number)
+            yield line if line != said else None
+            said = line
+        outcome = succession.outcome
+        yield _end(
+            outcome.exit_status,
+            outcome.reason,
+            phase=outcome.phase.value,
+            generation=outcome.generation,
+            seconds=outcome.seconds,
+        )
+
+    def _describe_progress(self, number: int) -> Fields:
+        succession, wanted = self._house.succession, self._house.staff.wanted
+        if succession.reload is None or succession.number < number:
+            return {"phase": "wait", "workers": 0, "wanted": wanted}
+        new = succession.candidate
+        serving = self._house.crew.roster.serving(new.number) if new else []
+        phase = succession.reload.phase.value
+        return {"phase": phase, "workers": len(serving), "wanted": wanted}
+
+    def _stop(self, fields: Fields) -> Fields | Story:
+        """Stop, or `quick`ly; with `wait` the answer tells who is still there."""
+        if fields.get("quick"):
+            self._stop_quickly()
+        elif not self._house.stop.is_going_on:  # to hurry one has to say so
+            self._stop_gracefully()
+        return self._follow_stop() if fields.get("wait") else {"asked": True}
+
+    def _follow_stop(self) -> Story:
+        stop, said = self._house.stop, None
+        while stop.exit_status is None:
+            count = count_workers(self._house)
+            line = {
+                "phase": "stop",
+                "workers": len(self._house.crew.roster.members),
+                "busy": count["busy"],
+            }
+            yield line if line != said else None
+            said = line
+        cut = f"requests cut: {stop.cut}" if stop.cut else ""
+        yield _end(stop.exit_status, cut)
+
+
+def _parse_scale(text: str) -> Scale:
+    try:
+        return parse_scale(text)
+    except ValueError as error:
+        raise CommandError(f"workers: {error}, as 8, 2:8, +1 or -1") from None
+
+
+def _end(status: int, text: str, **more: Any) -> Fields:
+    """The last line of a story; `status` is the exit status of who asked."""
+    return {"done": True, "status": status, "text": text, **more}
+
+
+def _name(member: Member) -> Fields:
+    return {"slot": member.slot, "pid": member.pid}
