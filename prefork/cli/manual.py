@@ -54,6 +54,13 @@ MORE = {  # what a line of help has no room for
     "X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded are ignored.",
     "user": "The master stays who it is; the change comes before the application is "
     "imported.",
+    "nice": "Only root may set one that is lower than its own.",
+    "cpu_affinity": "Worker n runs on the n-th processor of the list only, and when "
+    "there are more workers the list begins again; auto is a list of all that the "
+    "server may run on.",
+    "rlimit": "It is a limit of getrlimit(2) in small letters, such as nofile=4096, "
+    "core=0, as=2G or stack=unlimited, and becomes both the soft and the hard one.  "
+    "Only root may raise a hard one.  The master keeps its own.",
     "daemon": "The command waits until workers are ready, or says why they are not.",
     "pid": "The file is locked as long as the master runs, so a file that was left "
     "behind is no obstacle.",

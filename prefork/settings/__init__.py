@@ -26,6 +26,7 @@ from prefork.settings.kinds import (
     or_word,
     whole,
 )
+from prefork.settings.resources import CPUS, RLIMITS
 
 T = TypeVar("T")
 
@@ -196,6 +197,23 @@ class Settings:
         "MODE",
         "mode bits that new files lack",
         or_word("unchanged", OCTAL),
+    )
+    nice: int | None = setting(
+        None,
+        "--nice",
+        "N",
+        "niceness of workers, -20 to 19",
+        or_word("unchanged", whole(-20, 19)),
+    )
+    cpu_affinity: str = setting(
+        "",
+        "--cpu-affinity",
+        "CPUS",
+        "a processor for each worker: auto, or 0-3,6",
+        CPUS,
+    )
+    rlimit: tuple[str, ...] = setting(
+        (), "--rlimit", "NAME=VALUE", "limit of workers; repeatable", RLIMITS
     )
     daemon: bool = setting(
         False, "-D --daemon", "", "leave the terminal once ready", SWITCH

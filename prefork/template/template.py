@@ -16,7 +16,8 @@ from setproctitle import setproctitle
 
 from prefork.errors import PreforkError
 from prefork.settings import Settings
-from prefork.system import privileges
+from prefork.settings.resources import AUTO, expand_cpus, read_limit
+from prefork.system import privileges, resources
 from prefork.system.channel import TEXT_LIMIT, Channel, Message, adopt
 from prefork.system.processes import die_with, fork_orphan
 from prefork.template import loader
@@ -57,6 +58,7 @@ class Template:
         self._own_descriptors = own_descriptors
         self._on_message = on_message
         self._application: Callable[..., Any] | None = None
+        self._cpus: list[int] = []  # each worker runs on one of them; []: on any
 
     def run(self) -> Newborn | None:
         """Returns in each worker, as a newborn; and in the template, with None."""
@@ -81,6 +83,7 @@ class Template:
         """Become who the workers are to be, where they are to be."""
         settings = self._settings
         umask = settings.umask
+        self._claim_resources()
         if settings.user or settings.group:
             identity = privileges.look_up(settings.user, settings.group)
             privileges.drop(identity, initgroups=settings.initgroups, umask=umask)
@@ -91,6 +94,17 @@ class Template:
         loader.prepare(
             chdir=settings.chdir, pythonpath=settings.pythonpath, env=settings.env
         )
+
+    def _claim_resources(self) -> None:
+        """Before the user changes, since most of it is root's to decide."""
+        settings = self._settings
+        resources.become_expendable()
+        resources.set_limits(map(read_limit, settings.rlimit))
+        if settings.nice is not None:
+            resources.set_niceness(settings.nice)
+        if cpus := settings.cpu_affinity:
+            wanted = None if cpus == AUTO else expand_cpus(cpus)
+            self._cpus = resources.find_cpus(wanted)
 
     def _is_fit_to_fork(self) -> bool:
         """Report what does not survive a fork; without --preload, give up then."""
@@ -136,6 +150,8 @@ class Template:
             self._channel.close()
             if not channel.send("registered"):
                 os._exit(0)  # the master has given this slot up in the meantime
+            if self._cpus:
+                resources.run_on(self._cpus[slot % len(self._cpus)])
             return Newborn(slot, channel, listeners, self._application)
         # The master hears of a failure by the end of the worker's channel.
         channel.close()
