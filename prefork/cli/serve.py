@@ -1,20 +1,26 @@
 """Composes the server: logs, listeners, pid file, master; in this order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from prefork.config import Configuration
 from prefork.errors import PreforkError
+from prefork.master.handover import State
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.master import Master
-from prefork.settings import Settings
+from prefork.settings import Settings, from_json
+from prefork.system import home, listen
 from prefork.system.daemon import Handshake, detach
+from prefork.system.listen import Listener
+from prefork.system.local import open_door
 from prefork.system.pidfile import PidFile
 
 
 def serve(configuration: Configuration, arguments: Sequence[str]) -> int:
     """Serve until told to stop; returns the exit status.  PreforkError."""
     settings = configuration.settings
+    home.remember()
     if not settings.daemon:
         return _serve(settings, arguments, None)
     handshake = detach()
@@ -30,35 +36,80 @@ def serve(configuration: Configuration, arguments: Sequence[str]) -> int:
 def _serve(
     settings: Settings, arguments: Sequence[str], handshake: Handshake | None
 ) -> int:
-    listeners = Listeners(settings)
-    try:
+    with ExitStack() as at_exit:
+        listeners = Listeners(settings)
+        at_exit.callback(listeners.close)
         pid_file = PidFile.take(settings.pid) if settings.pid else None
-        try:
-            return _run_master(settings, arguments, listeners, handshake)
-        finally:
-            if pid_file is not None:
-                pid_file.release()
-    finally:
-        listeners.close()
+        if pid_file is not None:
+            at_exit.callback(pid_file.release)
+        door = open_door(settings.control)
+        if door is not None:
+            at_exit.callback(listen.close, door)
+        master = _make_master(
+            settings,
+            arguments,
+            handshake,
+            listeners=listeners,
+            pid_file=pid_file,
+            door=door,
+        )
+        return master.run()
 
 
-def _run_master(
+def _make_master(
     settings: Settings,
     arguments: Sequence[str],
-    listeners: Listeners,
     handshake: Handshake | None,
-) -> int:
+    *,
+    listeners: Listeners,
+    pid_file: PidFile | None,
+    door: Listener | None,
+) -> Master:
     has_file = settings.error_logfile != "-"
 
     def tell_the_shell() -> None:
         if handshake is not None:
             handshake.ready(keep_stderr=has_file)
 
-    master = Master(
+    return Master(
         settings,
         arguments,
         listeners=listeners,
         logs=Logs(settings),
+        pid_file=pid_file,
+        door=door,
         on_ready=tell_the_shell,
     )
-    return master.run()
+
+
+def adopt(state: State) -> Callable[[], int]:
+    """Put a server together from what its last program has handed over to us.
+
+    Nothing in it has been touched until what is returned is called: that serves
+    until told to stop, and returns the exit status.
+    """
+    settings = from_json(state["settings"])
+    listeners = Listeners(settings, kept=state["listeners"])
+    pid_file = PidFile(**state["pid_file"]) if state["pid_file"] else None
+    door = Listener.restore(state["door"]) if state["door"] else None
+    master = Master(
+        settings,
+        state["succession"]["arguments"],
+        listeners=listeners,
+        logs=Logs(settings, kept=state["logs"]),
+        pid_file=pid_file,
+        door=door,
+        on_ready=lambda: None,  # whoever waited for that was told by another program
+        handover=state,
+    )
+
+    def run() -> int:
+        with ExitStack() as at_exit:
+            at_exit.callback(listeners.close)
+            if pid_file is not None:
+                at_exit.callback(pid_file.release)
+            if door is not None:
+                at_exit.callback(listen.close, door)
+            return master.run()
+
+    return run

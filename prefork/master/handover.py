@@ -1,6 +1,6 @@
-"""A handover: what a master tells the program that takes its place, through exec.
+"""A handover: what a master leaves to the program that takes its place.
 
-It is JSON in a memfd, made of what the state() of each part says, for that part's
+It goes through exec: JSON in a memfd, made of what the state() of each part says, for that part's
 restore().  In all of it a descriptor that has to stay open is called "fd".
 """
 

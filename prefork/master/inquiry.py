@@ -1,4 +1,4 @@
-"""An inquiry: the master asks a child of its own, so that nothing can break it."""
+"""An inquiry: the master asks a child, so that nothing can break it."""
 
 import os
 import signal

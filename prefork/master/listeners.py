@@ -103,6 +103,12 @@ class Listeners:
         """Is there one that a new configuration does without?"""
         return any(listener not in wanted for listener in self.open)
 
+    @property
+    def all(self) -> list[Listener]:
+        """Those that are open, and those that nobody serves just now."""
+        dropped = [each for each in self._inherited if each not in self.open]
+        return [*self.open, *dropped]
+
     def close_doors(self) -> None:
         """No newcomers: what is queued can still be accepted."""
         for listener in (*self.open, *self._new):

@@ -12,21 +12,30 @@ from collections.abc import Callable, Sequence
 
 from setproctitle import setproctitle
 
+from prefork import __version__
+from prefork.master.control import Control
 from prefork.master.crew import Crew
+from prefork.master.demand import Demand
 from prefork.master.generation import Generation
+from prefork.master.handover import State
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.obituary import Obituary
 from prefork.master.reactor import Reactor
 from prefork.master.roster import FOREVER, Member, Roster
 from prefork.master.staff import Staff
+from prefork.master.status import House
 from prefork.master.stop import Stop
 from prefork.master.succession import Succession
 from prefork.master.templates import Templates
+from prefork.master.upgrade import Upgrade
+from prefork.master.verbs import Verbs
 from prefork.monitor.scoreboard import SLOTS, Scoreboard
-from prefork.settings import Settings
+from prefork.settings import Settings, to_json
+from prefork.system.listen import Listener
+from prefork.system.pidfile import PidFile
 from prefork.system.processes import become_subreaper, describe_exit, reap
-from prefork.system.signals import SignalPipe, name_of
+from prefork.system.signals import SignalPipe, name_of, unblock_all
 
 LONGEST_TURN = 1.0  # seconds between two looks at the requests' deadlines
 RELOAD_TURN = 0.25
@@ -43,39 +52,27 @@ class Master:
         *,
         listeners: Listeners,
         logs: Logs,
+        pid_file: PidFile | None,
+        door: Listener | None,
         on_ready: Callable[[], None],
+        handover: State | None = None,
     ) -> None:
+        """`handover`: what the program before us has left to us, with its children."""
         self._listeners = listeners
         self._logs = logs
         self._log = logs.log
+        self._pid_file = pid_file
+        self._door = door
         self._on_ready = on_ready
         self._reactor = Reactor()
-        self._scoreboard = Scoreboard()
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._scoreboard = Scoreboard(
+            handover["scoreboard"]["fd"] if handover else None
+        )
+        self._bell = handover["bell"]["fd"] if handover else _make_bell()
         self._roster = Roster(slots=SLOTS)
-        self._crew = Crew(
-            self._roster,
-            self._scoreboard,
-            self._reactor,
-            self._log,
-            on_ready=self._worker_is_ready,
-            on_failure=self._worker_cannot_load,
-            on_exit=self._worker_exited,
-        )
-        self._templates = Templates(
-            self._reactor,
-            self._log,
-            descriptors=self._heirlooms,
-            on_loaded=self._template_is_loaded,
-            on_failed=self._template_failed,
-        )
-        self._staff = Staff(
-            self._roster,
-            self._crew,
-            self._templates,
-            self._log,
-            target=self._templates.create(settings, listeners.open),
-        )
+        self._crew = self._make_crew()
+        self._templates = self._make_templates()
+        self._staff = self._make_staff(settings)
         self._stop = Stop(listeners, self._crew, self._log)
         self._succession = Succession(
             arguments,
@@ -86,8 +83,61 @@ class Master:
             listeners=listeners,
             logs=logs,
         )
+        self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
+        self._control = Control(door, self._reactor, self._make_verbs().table)
+        self._handover = handover
         self._is_proven = False  # some worker has been ready
         self._turned_at = time.monotonic()
+        if handover:
+            self._restore(handover)
+
+    def _make_crew(self) -> Crew:
+        return Crew(
+            self._roster,
+            self._scoreboard,
+            self._reactor,
+            self._log,
+            on_ready=self._worker_is_ready,
+            on_failure=self._worker_cannot_load,
+            on_exit=self._worker_exited,
+        )
+
+    def _make_templates(self) -> Templates:
+        return Templates(
+            self._reactor,
+            self._log,
+            descriptors=self._heirlooms,
+            on_loaded=self._template_is_loaded,
+            on_failed=self._template_failed,
+        )
+
+    def _make_staff(self, settings: Settings) -> Staff:
+        return Staff(
+            self._roster,
+            self._crew,
+            self._templates,
+            self._log,
+            demand=Demand(self._roster, self._scoreboard, self._reactor, self._log),
+            target=self._templates.create(settings, self._listeners.open),
+        )
+
+    def _make_verbs(self) -> Verbs:
+        house = House(
+            scoreboard=self._scoreboard,
+            crew=self._crew,
+            staff=self._staff,
+            templates=self._templates,
+            listeners=self._listeners,
+            succession=self._succession,
+            stop=self._stop,
+            started_at=time.monotonic(),
+        )
+        return Verbs(
+            house,
+            stop=self._stop_gracefully,
+            stop_quickly=self._stop_quickly,
+            reopen=self._reopen_logs,
+        )
 
     # The loop
 
@@ -98,20 +148,29 @@ class Master:
             self._reactor.turn(self._patience())
             self._reap()
             self._reconcile()
-        return self._stop.finish()
+            self._control.turn(time.monotonic())
+        status = self._stop.finish()
+        self._control.turn(time.monotonic())  # it has one thing more to tell
+        return status
 
     def _start(self) -> None:
         become_subreaper()
         settings = self._staff.target.settings
         setproctitle(f"prefork: master [{settings.name or settings.app}]")
         self._signals = SignalPipe((*ON_SIGNAL, signal.SIGCHLD))
-        # It dumps the stacks of a worker; sent to us by mistake it must not end us.
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         self._reactor.watch(self._signals.fileno(), self._hear_signals)
+        if self._handover:
+            self._upgrade.announce(self._handover)
+        else:
+            self._announce()
+        unblock_all()  # what came while one program became another was held back
+        self._reap()
+        self._reconcile()
+
+    def _announce(self) -> None:
         self._log.info("started master", pid=os.getpid(), workers=self._staff.wanted)
         for listener in self._listeners.open:
             self._log.info("listening", on=listener.url)
-        self._reconcile()
 
     def _is_finished(self) -> bool:
         is_alone = not self._roster.members and self._templates.are_gone()
@@ -123,14 +182,23 @@ class Master:
         settings = self._staff.target.settings
         limits = (settings.timeout, settings.slow)
         look_again = min(LONGEST_TURN, *(limit / 8 or FOREVER for limit in limits))
-        if self._succession.reload is not None:
+        if self._succession.reload is not None or self._upgrade.is_going_on:
             look_again = min(look_again, RELOAD_TURN)
-        due = min(self._roster.next_deadline(), self._templates.next_deadline(now))
+        due = min(
+            self._roster.next_deadline(),
+            self._templates.next_deadline(now),
+            self._staff.next_look(),
+        )
         return max(0.0, min(due - now, look_again))
 
     def _reap(self) -> None:
         for pid, code in reap():
-            known = (self._crew.exited, self._templates.exited, self._succession.reaped)
+            known = (
+                self._crew.exited,
+                self._templates.exited,
+                self._succession.reaped,
+                self._upgrade.reaped,
+            )
             if not any(exited(pid, code) for exited in known):
                 self._log.debug("reaped orphan", pid=pid, cause=describe_exit(code))
 
@@ -145,7 +213,10 @@ class Master:
         if self._stop.is_going_on:
             self._templates.reconcile((), now)
             return
-        self._succession.advance(now, may_begin=self._is_proven)
+        is_free = self._is_proven and not self._succession.is_busy
+        self._upgrade.advance(now, self._signals, may_begin=is_free)
+        is_free = self._is_proven and not self._upgrade.is_going_on
+        self._succession.advance(now, may_begin=is_free)
         self._templates.reconcile(self._succession.needed(), now)
         self._staff.reconcile(now, canary=self._succession.canary)
 
@@ -223,6 +294,10 @@ class Master:
                 self._log.info("received signal", signal=name_of(number))
                 ON_SIGNAL[number](self)
 
+    def _ask_for_upgrade(self) -> None:
+        """USR2: it waits until a reload is through."""
+        self._upgrade.ask()
+
     def _ask_for_reload(self) -> None:
         self._succession.ask()
 
@@ -235,8 +310,10 @@ class Master:
     def _dismiss_workers(self) -> None:
         self._staff.dismiss()
 
-    def _reopen_logs(self) -> None:
-        self._share(self._logs.reopen())
+    def _reopen_logs(self) -> list[str]:
+        fresh = self._logs.reopen()
+        self._share(fresh)
+        return list(fresh)
 
     def _share(self, fresh: dict[str, int]) -> None:
         """Have everyone go on in these files, which are closed here."""
@@ -250,15 +327,48 @@ class Master:
             os.close(fd)
 
     def _stop_gracefully(self) -> None:
+        self._upgrade.stop()
         self._succession.stop()
         self._stop.ask()
 
     def _stop_quickly(self) -> None:
+        self._upgrade.stop()
         self._succession.stop()
         self._stop.ask_quickly()
 
+    # Being handed over to another program
 
-ON_SIGNAL: dict[int, Callable[[Master], None]] = {
+    def _state(self) -> State:
+        return {
+            "program": __version__,
+            "settings": to_json(self._staff.target.settings),
+            "scoreboard": {"fd": self._scoreboard.descriptor},
+            "bell": {"fd": self._bell},
+            "pid_file": self._pid_file and self._pid_file.state(),
+            "door": self._door and self._door.state(),
+            "listeners": self._listeners.state(),
+            "logs": self._logs.state(),
+            "templates": self._templates.state(),
+            "crew": self._crew.state(),
+            "staff": self._staff.state(),
+            "succession": self._succession.state(),
+            "upgrades": self._upgrade.number,
+        }
+
+    def _restore(self, state: State) -> None:
+        self._is_proven = True  # or there would have been no upgrade
+        self._templates.restore(state["templates"], self._listeners.all)
+        self._crew.restore(state["crew"])
+        self._staff.restore(state["staff"])
+        self._succession.restore(state["succession"])
+        self._upgrade.number = state["upgrades"]
+
+
+def _make_bell() -> int:
+    return os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+
+ON_SIGNAL: dict[int, Callable[[Master], object]] = {
     signal.SIGTERM: Master._stop_gracefully,
     signal.SIGQUIT: Master._stop_gracefully,
     signal.SIGINT: Master._stop_quickly,
@@ -266,5 +376,6 @@ ON_SIGNAL: dict[int, Callable[[Master], None]] = {
     signal.SIGTTIN: Master._add_worker,
     signal.SIGTTOU: Master._remove_worker,
     signal.SIGUSR1: Master._reopen_logs,
+    signal.SIGUSR2: Master._ask_for_upgrade,
     signal.SIGWINCH: Master._dismiss_workers,
 }

@@ -266,6 +266,7 @@ class Succession:
         """When it is not busy.  A probation is over then: what it kept is dismissed."""
         outcome = self.outcome
         return {
+            "arguments": list(self._arguments),
             "number": self.number,
             "is_wanted": self._is_wanted,
             "outcome": outcome and {**asdict(outcome), "phase": outcome.phase.value},

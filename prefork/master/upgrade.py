@@ -25,7 +25,7 @@ from prefork.master.inquiry import Answer, Inquiry
 from prefork.master.reactor import Reactor
 from prefork.monitor.log import Log
 from prefork.system.processes import become
-from prefork.system.signals import blocked
+from prefork.system.signals import SignalPipe, blocked
 
 ADOPT_MODULE = "prefork.cli.adopt"
 TIMEOUT = 30.0  # seconds
@@ -37,10 +37,9 @@ class Phase(Enum):
 
 
 class Upgrade:
-    """At most one upgrade; the master says when it may begin, and go on.
+    """At most one upgrade, begun when the master allows it.
 
-    `state()` is what the new program has to know; `read_signals()` gives those that
-    have arrived and were not obeyed yet.
+    `state()` is what the new program has to know.
     """
 
     def __init__(
@@ -49,12 +48,10 @@ class Upgrade:
         log: Log,
         *,
         state: Callable[[], State],
-        read_signals: Callable[[], list[int]],
     ) -> None:
         self._reactor = reactor
         self._log = log
         self._state = state
-        self._read_signals = read_signals
         self._is_wanted = False
         self._then_reload = False
         self._check: Inquiry | None = None
@@ -72,10 +69,10 @@ class Upgrade:
     def is_going_on(self) -> bool:
         return self._is_wanted or self.phase is not None
 
-    def advance(self, now: float, *, may_begin: bool) -> None:
+    def advance(self, now: float, signals: SignalPipe, *, may_begin: bool) -> None:
         """One step; returns from the last one only if it has failed."""
         if self.phase is Phase.EXEC:
-            self._exec()
+            self._exec(signals)
         elif self._check is not None and now >= self._check.deadline:
             self._check.give_up()
         elif self._is_wanted and self.phase is None and may_begin:
@@ -121,11 +118,9 @@ class Upgrade:
             is_known = answer.code == EXIT_CONFIG
             self._fail(answer.complaint, EXIT_CONFIG if is_known else EXIT_APPLICATION)
 
-    def _exec(self) -> None:
+    def _exec(self, signals: SignalPipe) -> None:
         with blocked():
-            for number in self._read_signals():
-                # Blocked, it waits for the new program; twice the same is once.
-                os.kill(os.getpid(), number)
+            signals.put_back()
             state = self._state()
             state["left_at"] = time.monotonic()
             if self._then_reload:
@@ -148,11 +143,8 @@ class Upgrade:
         if self.phase is not None:
             self._fail("the server is stopping", EXIT_OK)
 
-    def restore(self, state: State) -> None:
-        """Here we are."""
-        self.number = state["upgrades"]
-
     def announce(self, state: State) -> None:
+        """Say that we are the new program."""
         self._log.info(
             "upgraded master",
             pid=os.getpid(),

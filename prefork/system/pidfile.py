@@ -37,6 +37,10 @@ class PidFile:
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
         return cls(path, fd)
 
+    def state(self) -> dict[str, object]:
+        """What to call PidFile() with, after exec."""
+        return {"path": self.path, "fd": self.fd}
+
     def release(self) -> None:
         """Remove the file, if the path still leads to it, and unlock it."""
         if self.fd < 0:

@@ -26,8 +26,9 @@ class SignalPipe:
 
     def __init__(self, signals: Iterable[int]) -> None:
         self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._signals = list(signals)
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
-        for number in signals:
+        for number in self._signals:
             signal.signal(number, _leave_it_to_the_pipe)
 
     def fileno(self) -> int:
@@ -40,9 +41,20 @@ class SignalPipe:
         except BlockingIOError:
             return []
 
+    def put_back(self) -> None:
+        """Let those that nobody has read be pending again; they must be blocked.
+
+        For exec, which the pipe does not survive.  Twice the same is once, then.
+        """
+        for number in self.read_signals():
+            os.kill(os.getpid(), number)
+
     def close(self) -> None:
         """Stop listening: used in a child, which shares its parent's pipe."""
         signal.set_wakeup_fd(-1)
+        for number in self._signals:
+            if signal.getsignal(number) is _leave_it_to_the_pipe:
+                signal.signal(number, signal.SIG_DFL)
         os.close(self._read_end)
         os.close(self._write_end)
 
