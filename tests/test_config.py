@@ -11,6 +11,7 @@ from prefork.config.file import refuse_world_writable
 from prefork.config.options import format_help, synopsis
 from prefork.errors import ConfigError
 from prefork.settings import SETTINGS, Settings
+from prefork.settings.scale import Scale
 
 Write = Callable[[str, str], None]
 
@@ -82,7 +83,7 @@ def test_default_then_file_then_environment_then_command_line(
 ) -> None:
     write("prefork.toml", file)
     configuration = read(*argv, **environ)
-    assert configuration.settings.workers == workers
+    assert configuration.settings.workers == Scale(workers, workers)
     assert configuration.origins["workers"] == origin
     assert configuration.origins["timeout"] == "default"
 
@@ -101,7 +102,8 @@ def test_a_list_is_replaced_not_added_to(write: Write) -> None:
 )
 def test_the_application_may_stand_anywhere(argv: str) -> None:
     settings = read(*argv.split()).settings
-    assert (settings.app, settings.workers, settings.daemon) == ("app:wsgi", 7, True)
+    assert (settings.app, settings.daemon) == ("app:wsgi", True)
+    assert settings.workers == Scale(7, 7)
 
 
 def test_repeated_flags_make_a_list() -> None:
@@ -158,7 +160,7 @@ def test_pyproject_is_read_when_there_is_no_prefork_toml(write: Write) -> None:
 def test_prefork_toml_is_read_instead_of_pyproject(write: Write) -> None:
     write("pyproject.toml", "[tool.prefork]\nworkers = 5\n")
     write("prefork.toml", "")
-    assert read().settings.workers == 4
+    assert read().settings.workers == Scale(4, 4)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def format_json(configuration: Configuration) -> str:
             for name in SETTINGS
         },
         indent=2,
+        default=str,
     )
 
 

@@ -145,6 +145,9 @@ class Crew:
         if channel := self._channels.get(member.slot):
             channel.send(kind, **content)  # type: ignore[arg-type]
 
+    def is_busy(self, slot: int) -> bool:
+        return self._scoreboard.read(slot).is_busy
+
     def members(self) -> list[Member]:
         return list(self.roster.members.values())
 

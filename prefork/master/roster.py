@@ -5,7 +5,7 @@ what to do.  Slots are numbered from 0; a new worker gets the lowest free one, s
 that while a generation replaces another both have slots.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from prefork.master.states import TRANSITIONS, Action, Event, State
@@ -35,6 +35,7 @@ class Member:
     explain_at: float = 0.0  # not again before
     pid: int = 0  # 0: not known yet
     state: State = State.ORDERED
+    since: float = 0.0  # when it came to this state
     ready_at: float = 0.0  # 0: never was
     wants_replacement: bool = False
     killed_because: str = ""
@@ -94,6 +95,8 @@ class Roster:
             member.deadline = now + _patience(member, state)
         if state is State.SERVING:
             member.ready_at = now
+        if state is not member.state:
+            member.since = now
         member.state = state
         if state is State.GONE:
             del self.members[member.slot]
@@ -119,12 +122,14 @@ class Roster:
         surge: int = 1,
         at_once: int = 1024,
         ignore: int = 0,
+        is_busy: Callable[[int], bool] = lambda slot: False,
     ) -> Plan:
         """One step towards `wanted` workers of generation `target`, and no others.
 
         `surge` limits how many of them may boot beside old ones, `at_once` in any
         case.  Old ones leave one for one as new ones serve: never fewer than
-        `wanted`.  Workers of generation `ignore` (a canary) are left alone.
+        `wanted`, the idle ones first (`is_busy(slot)`).  Workers of generation
+        `ignore` (a canary) are left alone.
         """
         starting = self._of(target, *STARTING)
         serving = self.serving(target)
@@ -138,8 +143,10 @@ class Roster:
         limit = min(at_once, surge) if old else at_once
         orders = max(0, min(missing, limit - len(starting)))
         surplus = len(serving) + len(old) - wanted
-        leavers = sorted(old, key=_age) if old else _least_wanted(serving)
-        return Plan(orders, unborn + leavers[: max(0, surplus)])
+        if surplus <= 0:
+            return Plan(orders, unborn)
+        leavers = _oldest(old, is_busy) if old else _least_wanted(serving, is_busy)
+        return Plan(orders, unborn + leavers[:surplus])
 
     def of(self, generation: int) -> list[Member]:
         return [m for m in self.members.values() if m.generation == generation]
@@ -165,10 +172,16 @@ def _patience(member: Member, state: State) -> float:
     }.get(state, FOREVER)
 
 
-def _age(member: Member) -> float:
-    return member.ordered_at
+def _oldest(members: Iterable[Member], is_busy: Callable[[int], bool]) -> list[Member]:
+    """Those who are idle, the oldest first; then the others likewise."""
+    return sorted(members, key=lambda m: (is_busy(m.slot), m.ordered_at))
 
 
-def _least_wanted(members: Iterable[Member]) -> list[Member]:
-    """Those who asked for a replacement, then the youngest."""
-    return sorted(members, key=lambda m: (not m.wants_replacement, -m.ordered_at))
+def _least_wanted(
+    members: Iterable[Member], is_busy: Callable[[int], bool]
+) -> list[Member]:
+    """Those who asked for a replacement, then the idle ones, then the youngest."""
+    return sorted(
+        members,
+        key=lambda m: (not m.wants_replacement, is_busy(m.slot), -m.ordered_at),
+    )

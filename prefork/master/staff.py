@@ -1,13 +1,17 @@
 """Staffing: as many workers as are wanted, and of the right generation."""
 
+import time
 from typing import Any
 
 from prefork.master.crew import Crew
+from prefork.master.demand import Demand
 from prefork.master.generation import Generation, Stage
 from prefork.master.roster import Roster
+from prefork.master.scaling import Rules
 from prefork.master.templates import Templates
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import SLOTS
+from prefork.settings.scale import Scale, parse_scale
 
 MOST_WORKERS = SLOTS // 2  # a reload needs as many slots again
 # A template forks one after the other, and its channel holds some 280 orders: of
@@ -25,24 +29,37 @@ class Staff:
         templates: Templates,
         log: Log,
         *,
+        demand: Demand,
         target: Generation,
     ) -> None:
         self._roster = roster
         self._crew = crew
         self._templates = templates
         self._log = log
+        self._demand = demand
         # What all workers should be of; during a reload the old one, until ROLL.
         self.target = target
         self.previous: Generation | None = None  # what a rollback returns to
         self._adjustment = 0  # by TTIN and TTOU; outlives reloads
+        self._ordered: Scale | None = None  # instead of the settings'; as long
         self._is_dismissed = False  # by WINCH: no workers until HUP or TTIN
         self._was_complete = False
+        self._follow_scale()
 
     @property
     def wanted(self) -> int:
         """How many workers there should be."""
-        wanted = self.target.settings.workers + self._adjustment
-        return 0 if self._is_dismissed else max(1, min(wanted, MOST_WORKERS))
+        return 0 if self._is_dismissed else self._demand.wanted
+
+    @property
+    def scale(self) -> Scale:
+        """How many there may be."""
+        return self._given.moved(self._adjustment)
+
+    @property
+    def _given(self) -> Scale:
+        given = self._ordered or self.target.settings.workers
+        return Scale(min(given.least, MOST_WORKERS), min(given.most, MOST_WORKERS))
 
     def reconcile(self, now: float, *, canary: Generation | None) -> None:
         """Order the workers that are missing, retire those that are too many.
@@ -50,12 +67,14 @@ class Staff:
         A reload's candidate has one worker beside all others, its canary.
         """
         target = self.target
+        self._look_at_demand(now)
         plan = self._roster.plan(
             target.number,
             self.wanted,
             surge=max(1, self.wanted // 8),
             at_once=self._at_once(target, now),
             ignore=canary.number if canary else 0,
+            is_busy=self._crew.is_busy,
         )
         self._order(target, plan.orders, now)
         for member in plan.retire:
@@ -63,6 +82,15 @@ class Staff:
         if canary and self._at_once(canary, now) and not self._roster.of(canary.number):
             self._order(canary, 1, now)
         self._announce_completion()
+
+    def _look_at_demand(self, now: float) -> None:
+        if self._is_dismissed:
+            self._demand.rest()
+        else:
+            self._demand.look(self.target.listeners, now)
+
+    def next_look(self) -> float:
+        return self._demand.next_look()
 
     def _order(self, generation: Generation, count: int, now: float) -> None:
         try:
@@ -87,15 +115,39 @@ class Staff:
 
     # Changing how many
 
-    def adjust(self, step: int) -> None:
-        """TTIN, TTOU: so many more, or less, than the settings say."""
-        workers = self.target.settings.workers + self._adjustment + step
-        if not 1 <= workers <= MOST_WORKERS:
-            self._log.warning("cannot scale", workers=workers, most=MOST_WORKERS)
-            return
-        self._is_dismissed = False
+    def adjust(self, step: int) -> bool:
+        """TTIN, TTOU: so many more, or less, at least and at most; False: refused."""
+        scale = self.scale.moved(step)
+        if scale.least < min(1, self._given.least) or scale.most > MOST_WORKERS:
+            self._log.warning("cannot scale", workers=str(scale), most=MOST_WORKERS)
+            return False
         self._adjustment += step
-        self._log.info("scaling", workers=self.wanted)
+        self._rescale()
+        return True
+
+    def scale_to(self, scale: Scale) -> bool:
+        """Instead of what the settings say; False: refused."""
+        if scale.most > MOST_WORKERS:
+            self._log.warning("cannot scale", workers=str(scale), most=MOST_WORKERS)
+            return False
+        self._ordered, self._adjustment = scale, 0
+        self._rescale()
+        return True
+
+    def _rescale(self) -> None:
+        self._is_dismissed = False
+        self._follow_scale()
+        self._log.info("scaling", workers=str(self.scale))
+
+    def _follow_scale(self) -> None:
+        settings = self.target.settings
+        if settings.workers.most > MOST_WORKERS and self._ordered is None:
+            self._log.warning(
+                "cannot scale", workers=str(settings.workers), most=MOST_WORKERS
+            )
+        self._demand.follow(
+            Rules(self.scale, settings.spare_workers, settings.idle_timeout)
+        )
 
     def dismiss(self) -> None:
         """WINCH: retire them all; HUP or TTIN brings them back."""
@@ -110,11 +162,17 @@ class Staff:
     def take_over(self, candidate: Generation) -> None:
         """From now on all workers should be of the candidate."""
         self.previous, self.target = self.target, candidate
+        self._change_generation()
 
     def go_back(self) -> None:
         """They should be what they were."""
-        self.target = self.previous or self.target
-        self.previous = None
+        if self.previous is not None:
+            self.target, self.previous = self.previous, None
+            self._change_generation()
+
+    def _change_generation(self) -> None:
+        self._demand.hold_off(time.monotonic())
+        self._follow_scale()
 
     def settle(self) -> Generation | None:
         """They all are; returns what they were before."""
@@ -133,6 +191,8 @@ class Staff:
         """Between two reloads: there is no previous generation."""
         return {
             "target": self.target.number,
+            "wanted": self._demand.wanted,
+            "ordered": str(self._ordered) if self._ordered else "",
             "adjustment": self._adjustment,
             "is_dismissed": self._is_dismissed,
             "was_complete": self._was_complete,
@@ -140,6 +200,9 @@ class Staff:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.target = self._templates.generations[state["target"]]
+        self._demand.resume(state["wanted"])
+        self._ordered = parse_scale(state["ordered"]) if state["ordered"] else None
         self._adjustment = state["adjustment"]
         self._is_dismissed = state["is_dismissed"]
         self._was_complete = state["was_complete"]
+        self._follow_scale()

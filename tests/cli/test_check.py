@@ -45,7 +45,7 @@ def test_shows_json(directory: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["checked_app:wsgi", "--json", "-w", "7"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert list(shown) == list(SETTINGS)
-    assert shown["workers"] == {"value": 7, "origin": "--workers"}
+    assert shown["workers"] == {"value": "7", "origin": "--workers"}
 
 
 def test_imports_on_the_ground_that_a_worker_gives(directory: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from prefork import __version__
 from prefork.cli import resolve, wsgi
 from prefork.settings import Settings, from_json
+from prefork.settings.scale import Scale
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,9 @@ def test_a_reload_reads_what_the_same_command_line_means_now(
     (tmp_path / "prefork.toml").write_text("workers = 5")
     assert resolve.main(["app:wsgi", "-t", "9"]) == 0
     printed = capsys.readouterr().out
-    assert from_json(printed) == Settings(app="app:wsgi", workers=5, timeout=9.0)
+    assert from_json(printed) == Settings(
+        app="app:wsgi", workers=Scale(5, 5), timeout=9.0
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,134 @@
+"""Demand: looks at the load four times a second, and says how many workers it needs.
+
+Scaling decides; here is what it is told: the scoreboard, the kernel's queues and
+the memory that is left.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefork.master.lookout import Lookout
+from prefork.master.reactor import Reactor
+from prefork.master.roster import FOREVER, STARTING, Roster
+from prefork.master.scaling import Rules, Sample, Scaling
+from prefork.master.states import State
+from prefork.monitor.log import Log
+from prefork.monitor.scoreboard import Scoreboard
+from prefork.system.listen import Listener, queue_depth
+from prefork.system.memory_limit import find_cgroup, read_share
+
+LOOK_EVERY = 0.25  # seconds
+FULL = 0.9  # of the memory of our control group: no more workers
+COMPLAIN_EVERY = 60.0  # seconds
+
+REASONS = {
+    "most": "connections wait, and this is the most that --workers allows",
+    "memory": "the memory of the control group is nearly used up",
+}
+
+
+class Demand:
+    """The load, and the number of workers `wanted` for it.
+
+    follow() gives it the rules.  With a scale that is static it looks at nothing.
+    While none are wanted, of 0:MAX, the lookout waits for a caller.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        scoreboard: Scoreboard,
+        reactor: Reactor,
+        log: Log,
+        *,
+        cgroup: Path | None = None,
+    ) -> None:
+        self._roster = roster
+        self._scoreboard = scoreboard
+        self._lookout = Lookout(reactor)
+        self._log = log
+        self._rules = Rules()
+        self._cgroup = cgroup or find_cgroup()
+        self._scaling = Scaling(self._rules, ceiling=max(8, 2 * (os.cpu_count() or 1)))
+        self._serials: dict[int, int] = {}  # of the last sample, by slot
+        self._look_at = 0.0
+        self._complain_at = 0.0
+
+    @property
+    def wanted(self) -> int:
+        return self._scaling.wanted
+
+    def follow(self, rules: Rules) -> None:
+        self._rules = rules
+        self._scaling.follow(rules)
+
+    def resume(self, wanted: int) -> None:
+        """Go on with so many: this program follows one that knew the load."""
+        self._scaling.wanted = wanted
+
+    def hold_off(self, now: float) -> None:
+        """The generation changes, and its listeners may."""
+        self._lookout.rest()
+        self._scaling.hold_off(now)
+
+    def next_look(self) -> float:
+        is_resting = self._rules.scale.is_static or not self.wanted
+        return FOREVER if is_resting else self._look_at
+
+    def look(self, listeners: Sequence[Listener], now: float) -> None:
+        """Each turn of the loop; it is not always time."""
+        before = self.wanted
+        if not before:
+            self._wait_for_caller(listeners, now)
+        elif now >= self.next_look():
+            self._look_at = now + LOOK_EVERY
+            sample = self._take_sample(listeners)
+            self._scaling.consider(sample, now)
+            self._complain(now)
+        if self.wanted != before:
+            self._log.info("scaling", workers=self.wanted, were=before)
+
+    def rest(self) -> None:
+        """Nobody is wanted, whoever calls."""
+        self._lookout.rest()
+
+    def _wait_for_caller(self, listeners: Sequence[Listener], now: float) -> None:
+        self._lookout.watch(listeners)
+        if self._lookout.was_called:
+            self._lookout.rest()
+            self._scaling.wake(_longest_queue(listeners), now)
+            self._look_at = now + LOOK_EVERY
+
+    def _take_sample(self, listeners: Sequence[Listener]) -> Sample:
+        slots = [member.slot for member in self._roster.in_states(State.SERVING)]
+        before, self._serials = (
+            self._serials,
+            {slot: self._scoreboard.read(slot).serial for slot in slots},
+        )
+        busy = sum(serial % 2 for serial in self._serials.values())
+        moved = (self._serials[slot] != before.get(slot, 0) for slot in slots)
+        return Sample(
+            busy=busy,
+            idle=len(slots) - busy,
+            starting=len(self._roster.in_states(*STARTING)),
+            queue=_longest_queue(listeners),
+            has_served=any(moved),
+            has_memory=self._has_memory(),
+        )
+
+    def _has_memory(self) -> bool:
+        share = read_share(self._cgroup) if self._cgroup else None
+        return share is None or share < FULL
+
+    def _complain(self, now: float) -> None:
+        reason = self._scaling.reason
+        if reason and now >= self._complain_at:
+            self._complain_at = now + COMPLAIN_EVERY
+            self._log.warning(
+                "cannot scale", workers=self.wanted, reason=REASONS[reason]
+            )
+
+
+def _longest_queue(listeners: Sequence[Listener]) -> int:
+    return max((queue_depth(listener) or 0 for listener in listeners), default=0)
