@@ -26,12 +26,27 @@ MORE = {  # what a line of help has no room for
     "(a socket without a file) or fd://NUMBER (a socket that is open already).  Port "
     "0 lets the system choose.  A socket file on which nobody listens is replaced, "
     "one that is in use never.",
-    "workers": "Each serves one request at a time.",
+    "workers": "Each serves one request at a time.  With MIN:MAX there are as many "
+    "as the load asks for: more when too few are idle or connections queue, and less "
+    "when they have been idle for long.  With 0:MAX the last one leaves too, and the "
+    "next connection brings one back; the application stays imported.",
+    "spare_workers": "Automatic is a tenth of the workers, at least one; with "
+    "0:MAX none.",
+    "idle_timeout": "One leaves when so long fewer were busy at once, and others "
+    "follow, a twelfth of that time apart.  When workers that have left are missed "
+    "soon, the time is doubled, up to fifteen times as long.",
     "preload": "Automatic is like --preload, unless the import leaves threads or "
     "connections behind, which a fork cannot take along: then each worker imports the "
     "application by itself, as with --no-preload.",
     "canary_path": "The first new worker is asked for it by GET; with a status of 500 "
     "or more, or without an answer, the reload is undone.",
+    "bake": "It serves beside the old ones; if it dies, the reload is undone.  "
+    "Automatic is 2 seconds, and with --reload 0.",
+    "reload": "For development; needs prefork[reload].  It watches the directories of "
+    "the modules that were imported, except installed ones, and the configuration; "
+    "with --no-preload, the working directory.  While new code cannot be imported, the "
+    "old goes on.",
+    "reload_extra_file": "A GLOB such as templates/**/*.html; needs --reload.",
     "timeout": "Where an overdue worker is, in all its threads, goes to the log; then "
     "the worker is killed and replaced.",
     "max_timeout": "It does so with environ['prefork.deadline'].extend(seconds), which "
@@ -62,6 +77,8 @@ MORE = {  # what a line of help has no room for
     "core=0, as=2G or stack=unlimited, and becomes both the soft and the hard one.  "
     "Only root may raise a hard one.  The master keeps its own.",
     "daemon": "The command waits until workers are ready, or says why they are not.",
+    "control": "A path, @NAME (a socket without a file), or none.  Only root and the "
+    "user of the master are heard there.",
     "pid": "The file is locked as long as the master runs, so a file that was left "
     "behind is no obstacle.",
     "access_logformat": f"The default, combined, is {COMBINED}.",

@@ -12,20 +12,25 @@ from collections.abc import Sequence
 
 from prefork.cli.wsgi import PROG
 from prefork.config import load
-from prefork.errors import EXIT_OK, ConfigError
+from prefork.errors import EXIT_CONFIG, EXIT_OK, ConfigError
 from prefork.settings import to_json
+from prefork.system import home
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the settings; return the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
+        home.enter()
         settings = load(arguments, os.environ, prog=PROG).settings
         if not settings.app:
             raise ConfigError("app: no application is named any more")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        print(f"cannot go to {error.filename}: {error.strerror}", file=sys.stderr)
+        return EXIT_CONFIG
     print(to_json(settings))
     return EXIT_OK
 

@@ -7,6 +7,7 @@ it was made.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from prefork.config.file import read_file
@@ -70,6 +71,8 @@ def _parse(given: Given) -> object:
     if given.name not in SETTINGS:
         raise ConfigError("no such setting" + _suggest(given))
     value = SETTINGS[given.name].kind.parse(given.value)
+    if given.name == "reload" and value and not find_spec("watchfiles"):
+        raise ConfigError("it needs watchfiles (pip install 'prefork[reload]')")
     if given.name == "bind":
         # Here, because it brings sockets, which --help can do without.
         from prefork.system.address import parse_bind

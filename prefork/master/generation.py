@@ -45,6 +45,7 @@ class Generation:
         self.stage = Stage.NONE
         self.pid = 0
         self.deadline = float("inf")
+        self.sources: list[str] = []  # directories that it was imported from
         self.failure = ""  # why the last template came to nothing
         self.failure_status = EXIT_APPLICATION  # and what that is as an exit status
         self.backoff = BackOff(chance)
@@ -141,6 +142,7 @@ class Generation:
             "deadline": self.deadline,
             "failure": self.failure,
             "failure_status": self.failure_status,
+            "sources": self.sources,
             "backoff": self.backoff.state(),
             "channel": {"fd": self.channel.fileno()} if self.channel else None,
         }
@@ -160,6 +162,7 @@ class Generation:
         generation.stage = Stage[state["stage"]]
         generation.pid = state["pid"]
         generation.deadline = state["deadline"]
+        generation.sources = state["sources"]
         generation.failure = state["failure"]
         generation.failure_status = state["failure_status"]
         generation.backoff.restore(state["backoff"])

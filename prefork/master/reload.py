@@ -2,7 +2,7 @@
 
     CHECK   the new configuration is read in a child
     BOOT    new listeners are opened; a new template imports the application
-    CANARY  one new worker becomes ready, and answers one request
+    CANARY  one new worker becomes ready, answers one request, and lives for a while
     ROLL    a new worker becomes ready, then an old one retires; and again
     COMMIT  all workers are new: the old template is kept for a while (probation)
 
@@ -21,9 +21,11 @@ from prefork.master.generation import Generation
 from prefork.master.inquiry import Inquiry
 from prefork.master.probation import Crashes
 from prefork.master.reactor import Reactor
-from prefork.master.roster import Member
+from prefork.master.roster import FOREVER, Member
 from prefork.monitor.log import Log
 from prefork.settings import Settings
+
+BAKE = 2.0  # seconds: enough for what fails at once, and a deployment hardly waits
 
 
 class Phase(Enum):
@@ -63,6 +65,7 @@ class Reload:
         self.crashes = Crashes()  # of new workers that were ready
         self._began = time.monotonic()
         self._canary: Canary | None = None
+        self._roll_at = FOREVER  # monotonic; the canary has lived long enough then
         self.check: Inquiry | None = None
         log.info("reloading", phase=self.phase.value)
         try:
@@ -93,6 +96,8 @@ class Reload:
             self.check.give_up()
         if self._canary is not None:
             self._canary.check_deadline(now)
+        if self.phase is Phase.CANARY and now >= self._roll_at:
+            self._enter(Phase.ROLL)
 
     def template_is_ready(self) -> None:
         if self.phase is Phase.BOOT:
@@ -111,7 +116,7 @@ class Reload:
             return
         path = self.candidate.settings.canary_path
         if not path:
-            self._enter(Phase.ROLL)
+            self._bake()
             return
         try:
             self._canary = Canary(path, self._reactor, self._canary_answered)
@@ -126,7 +131,16 @@ class Reload:
         if reason:
             self.roll_back(f"canary failed: {reason}", EXIT_APPLICATION)
         else:
-            self._enter(Phase.ROLL)
+            self._bake()
+
+    def _bake(self) -> None:
+        """The canary is well; it also has to stay so."""
+        assert self.candidate is not None
+        settings = self.candidate.settings
+        automatic = 0.0 if settings.reload else BAKE
+        seconds = automatic if settings.bake is None else settings.bake
+        self._roll_at = time.monotonic() + seconds
+        self.check_deadlines(time.monotonic())
 
     def worker_failed(self, reason: str, *, was_ready: bool) -> None:
         """A new worker has died, or could not load the application."""

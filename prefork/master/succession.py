@@ -22,6 +22,7 @@ from prefork.master.reload import Phase, Reload
 from prefork.master.roster import Member
 from prefork.master.staff import Staff
 from prefork.master.templates import Templates
+from prefork.master.watcher import Watcher
 from prefork.settings import Settings
 
 
@@ -63,6 +64,8 @@ class Succession:
         self._is_wanted = False
         self._is_returning = False  # the workers of before replace the new ones
         self._probation: Probation | None = None
+        self._watcher = Watcher(arguments, reactor, logs.log, on_change=self.ask)
+        self._failed_sources: list[str] = []  # of the last candidate, if it failed
         self.reload: Reload | None = None
         self.number = 0  # of the last reload that was begun
         self.outcome: Outcome | None = None  # of the last one that has ended
@@ -102,6 +105,9 @@ class Succession:
     # One step
 
     def advance(self, now: float, *, may_begin: bool) -> None:
+        target = self._staff.target
+        sources = dict.fromkeys([*target.sources, *self._failed_sources])
+        self._watcher.reconcile(target.settings, sources)
         if self.reload is not None:
             self._advance_reload(self.reload, now)
             return
@@ -163,6 +169,9 @@ class Succession:
             self._log.info("listening", on=listener.url)
 
     def _end(self, reload: Reload) -> None:
+        # Where the mistake is, so that its correction is noticed.
+        failed = reload.candidate if reload.failed_in else None
+        self._failed_sources = failed.sources if failed else []
         self.reload = None
         self._crew.drain = False
         self.outcome = Outcome(
@@ -213,6 +222,8 @@ class Succession:
     # News; False: it is none of a reload's business
 
     def reaped(self, pid: int, code: int) -> bool:
+        if self._watcher.exited(pid, code):
+            return True
         check = self.reload.check if self.reload is not None else None
         if check is None or check.pid != pid:
             return False
@@ -257,6 +268,7 @@ class Succession:
 
     def stop(self) -> None:
         """There will be no other generation."""
+        self._watcher.dismiss()
         if self.reload is not None:
             self.reload.roll_back("the server is stopping", EXIT_OK)
 

@@ -129,11 +129,13 @@ class Templates:
         fields = message.fields
         match message.kind:
             case "loaded":
+                generation.sources = fields["sources"]
                 if generation.stage is Stage.LOADING:
                     generation.stage = Stage.READY
                     generation.deadline = FOREVER
                     self._on_loaded(generation)
             case "failed":
+                generation.sources = fields["sources"]
                 generation.failure = fields["text"]
                 generation.failure_status = fields["status"]
             case "unsafe":

@@ -6,11 +6,12 @@ the configuration file, `--help`, `prefork check` and both man pages follow.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from prefork.settings.kinds import (
     ADDRESSES,
+    GLOBS,
     ITEMS,
     NETWORKS,
     OCTAL,
@@ -27,6 +28,7 @@ from prefork.settings.kinds import (
     whole,
 )
 from prefork.settings.resources import CPUS, RLIMITS
+from prefork.settings.scale import MOST, SCALE, Scale
 
 T = TypeVar("T")
 
@@ -89,8 +91,22 @@ class Settings:
         "", "--socket-owner", "USER[:GROUP]", "owner of unix sockets", TEXT
     )
 
-    workers: int = setting(
-        4, "-w --workers", "N", "how many worker processes", whole(1, 1024)
+    workers: Scale = setting(  # noqa: RUF009
+        Scale(4, 4), "-w --workers", "N|MIN:MAX", "how many worker processes", SCALE
+    )
+    spare_workers: int | None = setting(
+        None,
+        "--spare-workers",
+        "N",
+        "of MIN:MAX, idle ones to keep ready",
+        or_word("automatic", whole(0, MOST)),
+    )
+    idle_timeout: float = setting(
+        60.0,
+        "--idle-timeout",
+        "SECONDS",
+        "of MIN:MAX, until idle ones leave",
+        SOME_SECONDS,
     )
     preload: bool | None = setting(
         None,
@@ -101,6 +117,19 @@ class Settings:
     )
     canary_path: str = setting(
         "", "--canary-path", "PATH", "what new code must answer at a reload", URL_PATH
+    )
+    bake: float | None = setting(
+        None,
+        "--bake",
+        "SECONDS",
+        "to watch the first new worker",
+        or_word("automatic", SECONDS),
+    )
+    reload: bool = setting(
+        False, "--reload", "", "reload when a file of it changes", SWITCH
+    )
+    reload_extra_file: tuple[str, ...] = setting(
+        (), "--reload-extra-file", "GLOB", "and when that does; repeatable", GLOBS
     )
 
     timeout: float = setting(
@@ -221,6 +250,14 @@ class Settings:
     pid: str = setting(
         "", "-p --pid", "FILE", "write the pid of the master there", TEXT
     )
+    control: str = setting(
+        "auto",
+        "--control",
+        "PATH",
+        "where `prefork status` and such connect, or none",
+        TEXT,
+        shown="@prefork/PID",
+    )
     name: str = setting("", "-n --name", "NAME", "what process titles say", TEXT)
 
     access_logfile: str = setting(
@@ -295,7 +332,9 @@ SETTINGS = {setting.name: setting for setting in _describe()}
 
 def to_json(settings: Settings) -> str:
     """Write the settings for another process of ours; `from_json` reads it."""
-    return json.dumps({name: getattr(settings, name) for name in SETTINGS})
+    return json.dumps(
+        {name: getattr(settings, name) for name in SETTINGS}, default=asdict
+    )
 
 
 def from_json(text: str) -> Settings:
@@ -304,4 +343,6 @@ def from_json(text: str) -> Settings:
     for name, value in values.items():
         if isinstance(value, list):
             values[name] = tuple(value)
+        elif isinstance(value, dict):
+            values[name] = Scale(**value)
     return Settings(**values)

@@ -14,14 +14,15 @@ from typing import Any
 
 from setproctitle import setproctitle
 
-from prefork.errors import PreforkError
+from prefork.errors import ApplicationError, PreforkError
 from prefork.settings import Settings
 from prefork.settings.resources import AUTO, expand_cpus, read_limit
-from prefork.system import privileges, resources
+from prefork.system import home, privileges, resources
 from prefork.system.channel import TEXT_LIMIT, Channel, Message, adopt
 from prefork.system.processes import die_with, fork_orphan
 from prefork.template import loader
 from prefork.template.hazards import find_hazards
+from prefork.template.sources import find_sources
 
 FORK_PATIENCE = 5.0  # seconds for the process between template and worker
 
@@ -76,13 +77,15 @@ class Template:
             return None
         gc.collect()
         gc.freeze()  # 1 instead of 58 MB private to a worker with a 115 MB heap
-        self._channel.send("loaded", preload=self._preload)
+        sources = self._find_sources()
+        self._channel.send("loaded", preload=self._preload, sources=sources)
         return self._fork_on_request()
 
     def _settle_in(self) -> None:
         """Become who the workers are to be, where they are to be."""
         settings = self._settings
         umask = settings.umask
+        _go_home()
         self._claim_resources()
         if settings.user or settings.group:
             identity = privileges.look_up(settings.user, settings.group)
@@ -117,7 +120,13 @@ class Template:
 
     def _send_failure(self, error: PreforkError) -> None:
         text = str(error)[-TEXT_LIMIT:]
-        self._channel.send("failed", text=text, status=error.exit_status)
+        sources = self._find_sources(error)
+        status = error.exit_status
+        self._channel.send("failed", text=text, status=status, sources=sources)
+
+    def _find_sources(self, error: PreforkError | None = None) -> list[str]:
+        """What a watcher has to watch; nothing if there is none."""
+        return find_sources(error) if self._settings.reload else []
 
     def _fork_on_request(self) -> Newborn | None:
         """Fork as often as the master asks; the stack does not grow with it."""
@@ -158,3 +167,13 @@ class Template:
         for _, listener in listeners:
             listener.close()
         return None
+
+
+def _go_home() -> None:
+    """To the working directory that the server was started in, as it is now."""
+    try:
+        home.enter()
+    except OSError as error:
+        raise ApplicationError(
+            f"cannot go to {error.filename}: {error.strerror}"
+        ) from error

@@ -48,6 +48,7 @@ class Server:
             **os.environ,
             "PYTHONPATH": f"{ROOT}:{PROGRAMS}",
             MARK: self.mark,
+            "PREFORK_BAKE": "0",  # what a test of anything else need not wait for
             **(env or {}),
         }
         with self.log_path.open("ab") as log:
