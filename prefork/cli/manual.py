@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import wrap
 
 from prefork.errors import EXIT_MEANINGS, EXIT_OK
-from prefork.settings import COMBINED, SETTINGS, Setting
+from prefork.settings import COMBINED, FIXED, SETTINGS, Setting
 
 REGION = re.compile(
     r'(^\.\\" generated: (\w+)\n).*?(?=^\.\\" end$)', re.MULTILINE | re.DOTALL
@@ -140,6 +140,8 @@ def _format_option(setting: Setting) -> Iterator[str]:
     value = f"Ar {setting.metavar}" if setting.metavar else ""
     yield " ".join(filter(None, (".It", _format_flags(setting), value)))
     yield from _format_text(f"{_sentence(setting.help)} {MORE.get(setting.name, '')}")
+    if setting.name in FIXED:
+        yield "A reload does not change it."
     yield from _format_default(setting)
 
 

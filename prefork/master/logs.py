@@ -36,7 +36,8 @@ class Logs:
         elif self._error_file != "-":
             redirect(self._error_file)
         self._stderr = Outlet(STDERR)
-        self.log = self.make_log(settings)
+        self.log = Log(self._stderr)
+        self.configure(settings)
         self._sinks: dict[str, Sink] = {}
 
     def state(self) -> dict[str, Any]:
@@ -47,9 +48,9 @@ class Logs:
             "access_files": {path: {"fd": fd} for path, fd in files},
         }
 
-    def make_log(self, settings: Settings) -> Log:
-        return Log(
-            self._stderr,
+    def configure(self, settings: Settings) -> None:
+        """Speak as the settings say that are in force since a reload."""
+        self.log.configure(
             level=settings.log_level,
             format=settings.log_format,
             journal=is_journal(STDERR, os.environ),

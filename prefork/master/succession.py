@@ -12,6 +12,7 @@ from typing import Any
 from prefork.errors import EXIT_APPLICATION, EXIT_OK
 from prefork.master.canary import Canary
 from prefork.master.crew import Crew
+from prefork.master.fixed import keep_fixed
 from prefork.master.generation import Generation, Stage
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
@@ -144,6 +145,8 @@ class Succession:
         )
 
     def _prepare_candidate(self, settings: Settings) -> Generation:
+        in_force = self._staff.target.settings
+        settings = keep_fixed(settings, in_force, warn=self._log.warning)
         self._logs.access_descriptor(settings)  # refused now, or never
         return self._templates.create(settings, self._listeners.prepare(settings))
 
@@ -165,6 +168,7 @@ class Succession:
         self._end(reload)
 
     def _open_for_good(self, generation: Generation) -> None:
+        self._logs.configure(generation.settings)
         for listener in self._listeners.commit(generation.listeners):
             self._log.info("listening", on=listener.url)
 

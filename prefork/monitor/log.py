@@ -43,10 +43,14 @@ class Log:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.outlet = outlet
-        self._lowest = PRIORITIES[level]
-        self._format = _choose_format(format, journal=journal)
         self._clock = clock
         self._fields: Fields = {}
+        self.configure(level=level, format=format, journal=journal)
+
+    def configure(self, *, level: str, format: str, journal: bool) -> None:
+        """Go on like this; logs made by with_fields() before do not."""
+        self._lowest = PRIORITIES[level]
+        self._format = _choose_format(format, journal=journal)
 
     def debug(self, event: str, /, **fields: object) -> None:
         """Say what only someone who looks for a bug wants to know."""

@@ -46,6 +46,9 @@ GROUPS = {  # the setting that begins a group: the name of the group
     "access_logfile": "Logs",
 }
 
+# What the master does once, when it starts: a reload cannot change it.
+FIXED = ("daemon", "pid", "control", "error_logfile")
+
 
 def setting(
     default: T, flags: str, metavar: str, help: str, kind: Kind[T], *, shown: str = ""

@@ -96,6 +96,15 @@ def test_says_nothing_below_its_level(
     assert [line.split()[1] for line in written.read().splitlines()] == heard
 
 
+def test_can_change_its_level_and_its_format(
+    written: Written, make_log: MakeLog
+) -> None:
+    log = make_log(level="error", format="json")
+    log.configure(level="info", format="text", journal=False)
+    log.info("did it")
+    assert written.read() == f"{STAMP} info did it\n"
+
+
 def test_a_traceback_follows_its_event_indented(
     written: Written, make_log: MakeLog
 ) -> None:

@@ -1,0 +1,71 @@
+"""Which settings a reload changes, and which need a restart."""
+
+import signal
+
+import pytest
+from serving import Server, Site, eventually
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def site(server: Server) -> Site:
+    return Site(server.directory)
+
+
+def reload(server: Server) -> None:
+    commits = server.log.count("commit")
+    server.signal(signal.SIGHUP)
+    eventually(lambda: server.log.count("commit") > commits)
+
+
+def test_a_setting_that_needs_a_restart_is_ignored_aloud(
+    server: Server, site: Site
+) -> None:
+    site.configure(workers=1, pid=str(server.directory / "pid"))
+    server.start(app=site.app, env=site.env)
+    site.configure(
+        workers=2,
+        pid=str(server.directory / "elsewhere"),
+        error_logfile=str(server.directory / "error.log"),
+    )
+    for number in (1, 2):
+        reload(server)
+        for name in ("pid", "error_logfile"):
+            line = f'warning ignored setting name={name} reason="needs a restart"'
+            assert server.log.count(line) == number
+    assert server.log.count("ignored setting") == 4
+    eventually(lambda: len(server.workers()) == 2)
+    assert (server.directory / "pid").exists()
+    assert not (server.directory / "elsewhere").exists()
+    assert server.stop() == 0
+
+
+def test_the_master_s_own_log_changes_with_a_reload(server: Server, site: Site) -> None:
+    site.configure(workers=1)
+    server.start(app=site.app, env=site.env)
+    assert " debug " not in server.log
+    site.configure(workers=1, log_format="json", log_level="debug")
+    reload(server)
+    site.configure(workers=1, log_level="warning")
+    reload(server)
+    server.wait_log('"level":"debug","event":"loaded application"')
+    so_far = len(server.log)
+    server.signal(signal.SIGTTOU)
+    server.wait_log(" warning cannot scale")
+    assert " info " not in server.log[so_far:]
+    assert server.stop() == 0
+
+
+def test_a_reload_that_fails_leaves_the_log_as_it_was(
+    server: Server, site: Site
+) -> None:
+    site.configure(workers=1)
+    server.start(app=site.app, env=site.env)
+    site.configure(workers=1, log_format="json")
+    site.publish("2", more="1 / 0")
+    server.signal(signal.SIGHUP)
+    server.wait_log("error reload failed")
+    assert server.stop() == 0
+    assert "info stopped master" in server.log
+    assert "{" not in server.log.splitlines()[-1]
