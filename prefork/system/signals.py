@@ -52,11 +52,16 @@ class SignalPipe:
     def close(self) -> None:
         """Stop listening: used in a child, which shares its parent's pipe."""
         signal.set_wakeup_fd(-1)
+        os.close(self._read_end)
+        os.close(self._write_end)
+
+    def leave(self) -> None:
+        """Close, and have no part in our signals: they do again what they do by
+        default, but for those that somebody else handles by now."""
+        self.close()
         for number in self._signals:
             if signal.getsignal(number) is _leave_it_to_the_pipe:
                 signal.signal(number, signal.SIG_DFL)
-        os.close(self._read_end)
-        os.close(self._write_end)
 
 
 def _leave_it_to_the_pipe(number: int, frame: FrameType | None) -> None:

@@ -27,6 +27,7 @@ from prefork.worker.doors import Door
 from prefork.worker.limits import ClientDeadlines, Lifespan, spread_lifespan
 from prefork.worker.lobby import Lobby
 from prefork.worker.loop import Worker
+from prefork.worker.offspring import disinherit_children
 from prefork.worker.service import Service
 
 # A worker is told what to do by its master.  These signals are meant for masters
@@ -91,6 +92,7 @@ def live(born: Birthright, application: Application) -> None:
         refuse=service.refuse,
         notice=born.log.warning,
     )
+    disinherit_children(lobby, service, signals)
     Worker(
         lobby=lobby,
         service=service,

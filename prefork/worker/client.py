@@ -165,4 +165,7 @@ class Client:
     def close(self) -> None:
         if self.outgoing is not None:
             self.outgoing.discard()
-        os.close(self.fd)
+        # Not kept: the number is soon another client's, and an application may
+        # still have what reads and writes here.
+        fd, self.fd = self.fd, -1
+        os.close(fd)

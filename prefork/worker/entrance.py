@@ -59,10 +59,10 @@ class Entrance:
         self.is_drained = False  # closed, and nothing left outside
         self.has_more = True  # somebody stood outside at the last look
         self._wait_until = 0.0  # for latecomers
-        for fd in self._watched():
+        for fd in self.descriptors():
             epoll.register(fd, EVENTS)
 
-    def _watched(self) -> list[int]:
+    def descriptors(self) -> list[int]:
         return [*self._doors, self._bell]
 
     def answer(self, fd: int, *, is_busy: bool, has_slept: bool = True) -> None:
@@ -127,7 +127,7 @@ class Entrance:
         everyone if `drain`, else one a door, for whom we may have been woken."""
         if self.is_open:
             self.is_open = False
-            for fd in self._watched():
+            for fd in self.descriptors():
                 if fd == self._bell or not self._paused_until:
                     self._epoll.unregister(fd)
         if not drain:

@@ -97,6 +97,12 @@ class Lobby:
         draining = sum(c.state is State.DRAINING for c in self._clients.values())
         return len(self._clients), draining
 
+    def descriptors(self) -> list[int]:
+        """Everything that is open here: our own, the doors, the clients."""
+        ready = [client.fd for client in self._ready]
+        doors = self._entrance.descriptors()
+        return [self._epoll.fileno(), *self._callbacks, *doors, *self._clients, *ready]
+
     def _wait(self) -> None:
         """One turn: hear the clients first, then open one door."""
         clients, door = self._clients, -1

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
-from prefork.errors import ClientGone, ProtocolError
+from prefork.errors import EXIT_OK, ClientGone, ProtocolError
 from prefork.monitor.access import AccessLog, Entry
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import WorkerSlot
@@ -35,6 +35,8 @@ class Service:
         deadlines: ClientDeadlines,
     ) -> None:
         self._gateway = gateway
+        self._is_copy = False
+        self._serving = -1  # the client's descriptor
         self._slot = slot
         self._log = log
         self._access_log = access_log
@@ -82,13 +84,25 @@ class Service:
     def _call_gateway(self, client: Client, request: Request, reply: Reply) -> str:
         """Returns why the request was cut; "" if it was not."""
         body = open_body(client, waiting=self._waiting, deadlines=self._deadlines)
+        self._serving = client.fd
         try:
             self._gateway(request, body, reply)
         except ClientGone as gone:
             reply.give_up(gone)
             self._log.debug("lost client", reason=gone.reason)
             return gone.reason
+        finally:
+            self._serving = -1
+            if self._is_copy:
+                os._exit(EXIT_OK)
         return ""
+
+    def descriptors(self) -> list[int]:
+        return [self._serving] if self._serving >= 0 else []
+
+    def become_copy(self) -> None:
+        """We are a child of the application's: let the parent answer and go on."""
+        self._is_copy = True
 
     def refuse(self, client: Client, error: ProtocolError) -> None:
         """Answer a request that no application will see."""

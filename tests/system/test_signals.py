@@ -93,6 +93,14 @@ def test_after_close_signals_are_not_heard() -> None:
     assert signal.set_wakeup_fd(-1) == -1
 
 
+def test_whoever_leaves_has_the_default_actions_again() -> None:
+    pipe = SignalPipe(USED)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    pipe.leave()
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGUSR2) == signal.SIG_IGN
+
+
 @pytest.mark.process
 def test_a_child_can_leave_its_parents_pipe(pipe: SignalPipe) -> None:
     """A signal meant for the child must not reach the parent."""

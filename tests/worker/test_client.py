@@ -178,6 +178,12 @@ def test_to_shut_a_client_that_left_is_no_error(
 def test_close_drops_what_was_outgoing(client: Client, far: socket.socket) -> None:
     client.transmit(BIG)
     client.close()
-    client.fd = -1
     while far.recv(1 << 20):
         pass
+
+
+def test_nobody_is_reached_once_it_is_closed(client: Client) -> None:
+    """Whatever has its number by then."""
+    client.close()
+    with pytest.raises(ClientGone):
+        client.transmit(b"for somebody else")
