@@ -56,7 +56,9 @@ def test_every_file_that_is_named_exists(path: str) -> None:
     assert (ROOT / path).exists()
 
 
-@pytest.mark.parametrize("title", ["The life of a request", "The life of a SIGHUP"])
+@pytest.mark.parametrize(
+    "title", ["The life of a request", "The life of a SIGHUP", "The life of a SIGUSR2"]
+)
 def test_each_step_of_a_life_is_in_its_file(title: str) -> None:
     for _, where, what in rows(title):
         path, name = where.split("` `")
