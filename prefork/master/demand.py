@@ -1,4 +1,4 @@
-"""Demand: looks at the load four times a second, and says how many workers it needs.
+"""Demand: looks at the load four times a second; how many workers does it need?
 
 Scaling decides; here is what it is told: the scoreboard, the kernel's queues and
 the memory that is left.
