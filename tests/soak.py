@@ -33,7 +33,7 @@ DESCRIPTORS_ALLOWED = 4
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a master has: bytes, and descriptors that do not belong to a worker."""
+    """What a master has: bytes, and descriptors that belong to none of its children."""
 
     rss: int
     descriptors: int
@@ -156,20 +156,21 @@ class Soak:
     # Looking
 
     def _has_calmed_down(self) -> bool:
-        """Does the newest code serve, and nothing else?"""
+        """Does the newest code serve, and nothing older?"""
         version = str(self._version).encode()
         if self.server.get("/version")[1] != version:
             self.server.signal(signal.SIGHUP)
             time.sleep(1)  # for a reload to go through before we ask for another
             return False
-        titles = [title.split(" [")[0] for title in self.server.processes().values()]
-        generations = {title.split("gen ")[1] for title in titles if "gen " in title}
-        return len(generations) == 1 and sum("template" in t for t in titles) == 1
+        titles = self.server.processes().values()
+        found = {title.split()[4] for title in titles if " worker " in title}
+        return len(found) == 1 and bool(self.server.template())
 
     def _usage(self) -> Usage:
         pid = self.server.pid
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        descriptors = len(os.listdir(f"/proc/{pid}/fd")) - len(self.server.workers())
+        children = len(self.server.processes()) - 1
+        descriptors = len(os.listdir(f"/proc/{pid}/fd")) - children
         return Usage(pages * os.sysconf("SC_PAGE_SIZE"), descriptors)
 
 
