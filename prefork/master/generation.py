@@ -140,6 +140,7 @@ class Generation:
             "stage": self.stage.name,
             "pid": self.pid,
             "deadline": self.deadline,
+            "sources": self.sources,
             "failure": self.failure,
             "failure_status": self.failure_status,
             "sources": self.sources,
@@ -162,6 +163,7 @@ class Generation:
         generation.stage = Stage[state["stage"]]
         generation.pid = state["pid"]
         generation.deadline = state["deadline"]
+        generation.sources = state["sources"]
         generation.sources = state["sources"]
         generation.failure = state["failure"]
         generation.failure_status = state["failure_status"]
