@@ -73,7 +73,9 @@ class Master:
         self._crew = self._make_crew()
         self._templates = self._make_templates()
         self._staff = self._make_staff(settings)
-        self._stop = Stop(listeners, self._crew, self._log)
+        self._stop = Stop(
+            listeners, self._crew, self._log, order_drainer=self._order_drainer
+        )
         self._succession = Succession(
             arguments,
             reactor=self._reactor,
@@ -211,7 +213,7 @@ class Master:
         # Else it is we who have slept, not they: they get one turn of grace.
         self._templates.check_deadlines(now)
         if self._stop.is_going_on:
-            self._templates.reconcile((), now)
+            self._templates.reconcile(self._staff.being_forked(), now)
             return
         is_free = self._is_proven and not self._succession.is_busy
         self._upgrade.advance(now, self._signals, may_begin=is_free)
@@ -247,6 +249,8 @@ class Master:
             self._on_ready()
             if self._staff.target.settings.daemon:
                 self._share(self._logs.follow())
+        if self._stop.is_going_on:
+            self._stop.worker_is_ready(member)
         self._succession.worker_is_ready(member)
 
     def _worker_cannot_load(self, member: Member, text: str) -> None:
@@ -330,6 +334,10 @@ class Master:
         self._upgrade.stop()
         self._succession.stop()
         self._stop.ask()
+
+    def _order_drainer(self) -> None:
+        if self._is_proven:
+            self._staff.order_drainer()
 
     def _stop_quickly(self) -> None:
         self._upgrade.stop()

@@ -8,6 +8,7 @@ from prefork.master.demand import Demand
 from prefork.master.generation import Generation, Stage
 from prefork.master.roster import Roster
 from prefork.master.scaling import Rules
+from prefork.master.states import State
 from prefork.master.templates import Templates
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import SLOTS
@@ -105,6 +106,18 @@ class Staff:
         if generation.stage is not Stage.READY or not generation.backoff.may_try(now):
             return 0
         return 1 if generation.backoff.failures else BOOTING_AT_ONCE
+
+    def order_drainer(self) -> None:
+        """At a stop with nobody to answer those who are queued: one more worker."""
+        if self.target.stage is Stage.READY:
+            self._order(self.target, 1, time.monotonic())
+        for member in self._roster.in_states(State.ORDERED):  # a stop has an end
+            member.boot_timeout = min(member.boot_timeout, member.graceful_timeout)
+
+    def being_forked(self) -> list[Generation]:
+        """What a stop has to leave alive: the template that was asked for a drainer."""
+        ordered = self._roster.in_states(State.ORDERED)
+        return [self.target] if ordered else []
 
     def _announce_completion(self) -> None:
         if self._was_complete or self._is_dismissed:

@@ -2,11 +2,14 @@
 
 import os
 import time
+from collections.abc import Callable
 
 from prefork.errors import EXIT_APPLICATION, EXIT_CUT, EXIT_OK
 from prefork.master.crew import Crew
 from prefork.master.listeners import Listeners
 from prefork.master.obituary import Obituary
+from prefork.master.roster import Member
+from prefork.master.states import State
 from prefork.monitor.log import Log
 
 QUICK_GRACE = 0.5  # seconds that a quick stop leaves to requests
@@ -15,10 +18,18 @@ QUICK_GRACE = 0.5  # seconds that a quick stop leaves to requests
 class Stop:
     """How far the stop has come, what it has cost, and the exit status."""
 
-    def __init__(self, listeners: Listeners, crew: Crew, log: Log) -> None:
+    def __init__(
+        self,
+        listeners: Listeners,
+        crew: Crew,
+        log: Log,
+        *,
+        order_drainer: Callable[[], None],
+    ) -> None:
         self._listeners = listeners
         self._crew = crew
         self._log = log
+        self._order_drainer = order_drainer
         self._asked = 0
         self.cut = 0  # requests that nobody answered
         self.exit_status: int | None = None  # once it is over
@@ -46,8 +57,17 @@ class Stop:
         """Close the doors to newcomers; have everyone answer who is inside."""
         self._listeners.close_doors()
         self._crew.drain = True
+        nobody_serves = not self._crew.roster.in_states(State.SERVING)
         for member in self._crew.members():
             self._crew.retire(member)
+        if nobody_serves:  # so nobody would answer those who are queued
+            self._order_drainer()
+
+    def worker_is_ready(self, member: Member) -> None:
+        """The drainer: whoever else was being born has been killed."""
+        self._crew.retire(member)
+        if self._asked > 1:
+            self._hurry()
 
     def _hurry(self) -> None:
         limit = time.monotonic() + QUICK_GRACE
