@@ -39,6 +39,9 @@ class Channel:
     """
 
     def __init__(self, connection: socket.socket) -> None:
+        # Or it has the application's socket.setdefaulttimeout(), and recvmsg()
+        # waits that long in spite of MSG_DONTWAIT.
+        connection.settimeout(None)
         self._socket = connection
         self.is_closed = False
 

@@ -34,6 +34,7 @@ class Door:
         self._trusted_peers = trusted_peers
         self.is_unix = listener.family == socket.AF_UNIX
         self.fd = listener.fileno()
+        listener.setblocking(False)  # it may have socket.setdefaulttimeout()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SHORTEST_WAIT)
         self.protocol = PROTOCOLS[protocol_name](
             limits=limits, defaults=self._variables_of_all()

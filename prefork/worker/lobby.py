@@ -10,6 +10,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from select import epoll  # now: gevent.monkey takes it out of its module
 
 from prefork.errors import ClientGone, ProtocolError
 from prefork.worker.client import READ_SIZE, Client, State
@@ -47,7 +48,7 @@ class Lobby:
         refuse: Callable[[Client, ProtocolError], None],
         notice: Callable[..., None],
     ) -> None:
-        self._epoll = select.epoll()
+        self._epoll = epoll()
         self._entrance = Entrance(
             self._epoll,
             doors,

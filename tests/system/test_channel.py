@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -49,6 +50,20 @@ def test_both_sides_may_speak(ours: Channel, theirs: Channel) -> None:
     theirs.send("ready")
     assert only(theirs).kind == "fork"
     assert only(ours).kind == "ready"
+
+
+def test_a_default_timeout_does_not_make_it_wait() -> None:
+    """socket.setdefaulttimeout() is the application's to use."""
+    before = time.monotonic()
+    socket.setdefaulttimeout(5)
+    try:
+        ours, theirs = pair()
+    finally:
+        socket.setdefaulttimeout(None)
+    assert ours.receive() == []
+    assert time.monotonic() - before < 4
+    ours.close()
+    theirs.close()
 
 
 def test_messages_keep_their_order_and_their_borders(

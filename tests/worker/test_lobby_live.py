@@ -232,3 +232,15 @@ def test_a_listener_made_blocking_keeps_nobody_waiting(
     took = [seconds_of(server.get) for _ in range(10)]
     assert max(took) < 1
     assert server.stop() == 0
+
+
+def test_a_worker_does_not_care_how_its_application_patches_modules(
+    server: Server,
+) -> None:
+    server.start("-w", "1", app="patched:wsgi")
+    worker = pid_that_answers(server)
+    seconds = seconds_of(lambda: [server.get("/pid") for _ in range(5)])
+    assert seconds < 4
+    assert pid_that_answers(server) == worker
+    assert seconds_of(server.stop) < 4
+    assert "lost worker" not in server.log
