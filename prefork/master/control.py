@@ -106,6 +106,25 @@ class Control:
         except CommandError as error:
             return {"error": str(error)}
 
+    # Being handed over to another program
+
+    def state(self) -> list[dict[str, int]]:
+        """Those who wait for the end of a story; the others will find a hang-up."""
+        return [
+            {"fd": caller.fileno()}
+            for caller in self._callers
+            if not caller.is_gone and caller.hears_a_story
+        ]
+
+    def restore(self, state: list[dict[str, int]], tell: Callable[[], Story]) -> None:
+        """Go on with what `tell()` gives for each of them."""
+        for each in state:
+            connection = socket.socket(fileno=each["fd"])
+            connection.setblocking(False)
+            caller = Caller(connection, self._reactor, self._answer)
+            caller.listen_to(tell())
+            self._callers.append(caller)
+
 
 class Caller:
     """One connection: a question, its answer, the end."""
@@ -125,6 +144,18 @@ class Caller:
         self._deadline = time.monotonic() + PATIENCE
         self.is_gone = False
         reactor.watch(connection.fileno(), self._hear)
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    @property
+    def hears_a_story(self) -> bool:
+        return self._story is not None
+
+    def listen_to(self, story: Story) -> None:
+        """It is told from the next turn on."""
+        self._story = story
+        self._deadline = float("inf")
 
     def turn(self, now: float) -> None:
         """What is new, for someone who listens to a story?"""

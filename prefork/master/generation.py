@@ -143,7 +143,6 @@ class Generation:
             "sources": self.sources,
             "failure": self.failure,
             "failure_status": self.failure_status,
-            "sources": self.sources,
             "backoff": self.backoff.state(),
             "channel": {"fd": self.channel.fileno()} if self.channel else None,
         }
@@ -163,7 +162,6 @@ class Generation:
         generation.stage = Stage[state["stage"]]
         generation.pid = state["pid"]
         generation.deadline = state["deadline"]
-        generation.sources = state["sources"]
         generation.sources = state["sources"]
         generation.failure = state["failure"]
         generation.failure_status = state["failure_status"]

@@ -1,7 +1,8 @@
 """A handover: what a master leaves to the program that takes its place.
 
-It goes through exec: JSON in a memfd, made of what the state() of each part says, for that part's
-restore().  In all of it a descriptor that has to stay open is called "fd".
+It goes through exec: JSON in a memfd, made of what the state() of each part says,
+for that part's restore().  In all of it a descriptor that has to stay open is
+called "fd".
 """
 
 import json

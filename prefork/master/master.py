@@ -86,7 +86,8 @@ class Master:
             logs=logs,
         )
         self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
-        self._control = Control(door, self._reactor, self._make_verbs().table)
+        self._verbs = self._make_verbs()
+        self._control = Control(door, self._reactor, self._verbs.table)
         self._handover = handover
         self._is_proven = False  # some worker has been ready
         self._turned_at = time.monotonic()
@@ -131,6 +132,7 @@ class Master:
             templates=self._templates,
             listeners=self._listeners,
             succession=self._succession,
+            upgrade=self._upgrade,
             stop=self._stop,
             started_at=time.monotonic(),
         )
@@ -360,6 +362,7 @@ class Master:
             "crew": self._crew.state(),
             "staff": self._staff.state(),
             "succession": self._succession.state(),
+            "callers": self._control.state(),
             "upgrades": self._upgrade.number,
         }
 
@@ -370,6 +373,7 @@ class Master:
         self._staff.restore(state["staff"])
         self._succession.restore(state["succession"])
         self._upgrade.number = state["upgrades"]
+        self._control.restore(state["callers"], self._verbs.go_on)
 
 
 def _make_bell() -> int:

@@ -20,6 +20,7 @@ from prefork.master.states import State
 from prefork.master.stop import Stop
 from prefork.master.succession import Succession
 from prefork.master.templates import Templates
+from prefork.master.upgrade import Upgrade
 from prefork.monitor.scoreboard import Scoreboard, Tenant
 from prefork.monitor.totals import percentile, read_totals
 from prefork.system.queue import read_queue
@@ -37,6 +38,7 @@ class House:
     templates: Templates
     listeners: Listeners
     succession: Succession
+    upgrade: Upgrade
     stop: Stop
     started_at: float  # monotonic seconds
 

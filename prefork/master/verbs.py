@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from prefork import __version__
 from prefork.errors import EXIT_REFUSED, CommandError
 from prefork.master.control import Fields, Story, Verb
 from prefork.master.roster import Member
@@ -35,6 +36,7 @@ class Verbs:
             "reload": self._reload,
             "scale": self._scale,
             "stop": self._stop,
+            "upgrade": self._upgrade,
             "reopen": lambda fields: {"files": self._reopen()},
             "dump": self._dump,
         }
@@ -74,6 +76,7 @@ class Verbs:
 
     def _follow_reload(self, number: int) -> Story:
         succession, said = self._house.succession, None
+        yield None  # it begins in the course of this turn
         while not (succession.outcome and succession.outcome.number >= number):
             if self._house.stop.is_going_on:
                 yield _end(EXIT_REFUSED, "the server is stopping")
@@ -89,6 +92,40 @@ class Verbs:
             generation=outcome.generation,
             seconds=outcome.seconds,
         )
+
+    def _upgrade(self, fields: Fields) -> Fields | Story:
+        """Become the program that is installed now, then reload; `wait` as above."""
+        if self._house.stop.is_going_on:
+            raise CommandError("the server is stopping")
+        upgrade = self._house.upgrade
+        number = upgrade.number + 1  # the next one that begins
+        upgrade.ask(then_reload=True)
+        return self._follow_upgrade(number) if fields.get("wait") else {"asked": True}
+
+    def _follow_upgrade(self, number: int) -> Story:
+        """Only failures are told to the end: to go on is the new program's."""
+        upgrade, said = self._house.upgrade, None
+        while upgrade.number < number or upgrade.phase is not None:
+            if self._house.stop.is_going_on:
+                break
+            has_begun = upgrade.phase is not None and upgrade.number >= number
+            phase = "rehearse" if has_begun else "wait"
+            line = {"phase": phase, "version": __version__}
+            yield line if line != said else None
+            said = line
+        reason = upgrade.reason or "the server is stopping"
+        yield _end(upgrade.exit_status or EXIT_REFUSED, reason, phase="rehearse")
+
+    def go_on(self) -> Story:
+        """What those are told who have waited for us while we became another program.
+
+        All that they can have asked for is a reload, with or without an upgrade.
+        """
+        return self._go_on(self._house.succession.number + 1)
+
+    def _go_on(self, number: int) -> Story:
+        yield {"phase": "upgraded", "version": __version__}
+        yield from self._follow_reload(number)
 
     def _describe_progress(self, number: int) -> Fields:
         succession, wanted = self._house.succession, self._house.staff.wanted
@@ -126,7 +163,7 @@ def _parse_scale(text: str) -> Scale:
     try:
         return parse_scale(text)
     except ValueError as error:
-        raise CommandError(f"workers: {error}, as 8, 2:8, +1 or -1") from None
+        raise CommandError(f"workers: {error} (write 8, 2:8, +1 or -1)") from None
 
 
 def _end(status: int, text: str, **more: Any) -> Fields:
