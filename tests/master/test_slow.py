@@ -3,7 +3,7 @@
 import pytest
 from serving import Server
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 def test_a_slow_request_is_explained_once_and_succeeds(server: Server) -> None:
@@ -27,3 +27,27 @@ def test_a_slow_computation_in_c_is_explained_too(server: Server) -> None:
     assert "in spin" in server.log
     server.wait_log("lost worker .*over its 2 s deadline")
     assert server.stop() == 0
+
+
+def test_a_system_call_is_not_interrupted(server: Server) -> None:
+    """Behaviour 66: the application never sees EINTR."""
+    server.start("-w", "1", "--slow", "0.3")
+    assert server.get("/read-late?s=1") == (200, b"late\n")
+    assert server.log.count("in read_late") == 1
+    assert server.stop() == 0
+
+
+def test_a_worker_explains_itself_every_now_and_then_only(server: Server) -> None:
+    """Behaviour 65: six times a minute at most; and each worker for itself."""
+    server.start("-w", "1", "--slow", "0.2")
+    for _ in range(3):
+        assert server.get("/sleep?s=0.8")[0] == 200
+    assert server.log.count("slow request") == 1
+    assert server.log.count("in sleep") == 1
+    assert server.stop() == 0
+
+
+def test_nobody_is_slow_unless_the_operator_says_so(server: Server) -> None:
+    server.start("-w", "1")
+    assert server.get("/sleep?s=1")[0] == 200
+    assert "slow request" not in server.log

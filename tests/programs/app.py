@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import sys
+import threading
 import time
 from urllib.parse import parse_qs
 
@@ -39,6 +40,19 @@ def extend(environ, start_response, query):
     """Ask for more time, then take it."""
     environ["prefork.deadline"].extend(float(query["by"]))
     return sleep(environ, start_response, query)
+
+
+def read_late(environ, start_response, query):
+    """Wait in read(2) for what a thread writes after a while."""
+    reader, writer = os.pipe()
+    timer = threading.Timer(float(query.get("s", "1")), os.write, (writer, b"late\n"))
+    timer.start()
+    try:
+        return answer(start_response, os.read(reader, 100))
+    finally:
+        timer.join()
+        os.close(reader)
+        os.close(writer)
 
 
 def spin(environ, start_response, query):
