@@ -3,6 +3,9 @@
 import re
 import shlex
 import signal
+from contextlib import redirect_stdout, suppress
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -47,8 +50,17 @@ def rows(title: str) -> list[list[str]]:
 
 def paths(text: str = README) -> list[str]:
     return sorted(
-        set(re.findall(r"(?<![\w/])(?:prefork|tests|contrib)/[\w/.]*[\w/]", text))
+        set(re.findall(r"(?<![\w/@])(?:prefork|tests|contrib)/[\w/.]*[\w/]", text))
     )
+
+
+def helps() -> str:
+    """What every command of `prefork` says to --help."""
+    text = StringIO()
+    for module, _ in COMMANDS.values():
+        with redirect_stdout(text), suppress(SystemExit):
+            import_module(module).main(["--help"])
+    return text.getvalue()
 
 
 @pytest.mark.parametrize("path", paths())
@@ -97,6 +109,7 @@ def test_every_target_is_in_the_makefile(arguments: list[str]) -> None:
 
 def test_every_flag_and_variable_is_a_setting() -> None:
     flags = {flag for setting in SETTINGS.values() for flag in setting.flags}
+    flags |= set(re.findall(r"^ +(--[a-z-]+)", helps(), re.MULTILINE))
     ours = re.sub(r"(?m)(^|`)(curl|journalctl|mypy|py-spy) .*?(`|$)", "", README)
     assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", ours)) <= flags | {"--help"}
     variables = {setting.variable for setting in SETTINGS.values()}

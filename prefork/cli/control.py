@@ -14,6 +14,18 @@ from prefork import __version__
 
 PROG = "prefork"
 COMMANDS = {  # the module has main(argv) -> exit status, and its own --help
+    "list": ("prefork.cli.list", "the masters that run"),
+    "status": ("prefork.cli.status", "what a server does at this moment"),
+    "top": ("prefork.cli.top", "the same, live"),
+    "reload": (
+        "prefork.cli.reload",
+        "new code and configuration",
+    ),
+    "scale": ("prefork.cli.scale", "more workers, or less"),
+    "stop": ("prefork.cli.stop", "answer what was accepted, then end"),
+    "upgrade": ("prefork.cli.upgrade", "become the prefork that is installed now"),
+    "reopen": ("prefork.cli.reopen", "go on in new log files, after a rotation"),
+    "dump": ("prefork.cli.dump", "where the workers are: their stacks, in the log"),
     "check": ("prefork.cli.check", "show every setting, import the application"),
 }
 

@@ -148,6 +148,10 @@ class Crew:
     def is_busy(self, slot: int) -> bool:
         return self._scoreboard.read(slot).is_busy
 
+    def dump(self, member: Member) -> None:
+        """Have it write its stacks to stderr, which leads to the log."""
+        self._signal(member, DUMP_STACKS)
+
     def members(self) -> list[Member]:
         return list(self.roster.members.values())
 

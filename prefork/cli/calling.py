@@ -1,0 +1,132 @@
+"""How commands find a running master, and ask it."""
+
+import json
+import os
+import socket
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from prefork.errors import CommandError
+from prefork.monitor.escape import escape_unprintable
+from prefork.system.local import ROOT, Peer, connect, find_doors, peer_of
+
+TIMEOUT = 10.0  # seconds; a master answers in milliseconds, unless it is stopped
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """A master that listens: a path or @NAME, and the pid that the kernel tells."""
+
+    where: str
+    pid: int
+
+
+def add_choice(parser: ArgumentParser) -> None:
+    """Let the command line say which master is meant."""
+    group = parser.add_argument_group(
+        "which master", "Without one of these: the only one there is."
+    )
+    choice = group.add_mutually_exclusive_group()
+    choice.add_argument("--pid", type=int, metavar="PID", help="the one with that pid")
+    choice.add_argument("--pidfile", metavar="FILE", help="the one of that --pid file")
+    choice.add_argument("--control", metavar="PATH", help="the one of that --control")
+
+
+def choose(options: Namespace) -> Master:
+    """Find the master that is meant; CommandError if there is none, or several."""
+    if options.control:
+        return _look_at(_name(options.control))
+    masters = find_masters()
+    pid = _read_pid(options.pidfile) if options.pidfile else options.pid
+    if pid is not None:
+        if not (found := [master for master in masters if master.pid == pid]):
+            raise CommandError(f"no master with pid {pid} listens to this user")
+        return found[0]
+    if not masters:
+        raise CommandError("no master runs that listens to this user")
+    if len(masters) > 1:
+        lines = [f"  --pid {master.pid}  {_describe(master)}" for master in masters]
+        raise CommandError("\n".join(["several masters run; choose one:", *lines]))
+    return masters[0]
+
+
+def _name(control: str) -> str:
+    # As --bind has it, so that one may copy from there.
+    return control.removeprefix("unix:")
+
+
+def _read_pid(path: str) -> int:
+    try:
+        with open(path) as file:
+            return int(file.read())
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError:
+        raise CommandError(f"there is no pid in {path}") from None
+
+
+def _describe(master: Master) -> str:
+    try:
+        return escape_unprintable(ask(master, "status")["name"])
+    except CommandError as error:
+        return str(error)
+
+
+def find_masters() -> list[Master]:
+    """Find all that listen on a name of their own and would listen to this user."""
+    masters = []
+    for where in find_doors():
+        try:
+            masters.append(_look_at(where))
+        except CommandError:
+            continue  # another user's, or it has just left
+    return sorted(masters, key=lambda master: master.pid)
+
+
+def _look_at(where: str) -> Master:
+    connection, peer = _connect(where)
+    connection.close()
+    return Master(where, peer.pid)
+
+
+def _connect(where: str) -> tuple[socket.socket, Peer]:
+    try:
+        connection = connect(where, timeout=TIMEOUT)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CommandError(f"no master listens on {where}: {reason}") from None
+    peer = peer_of(connection)
+    # Everybody may take such a name: whoever has it could tell us anything.
+    if os.geteuid() != ROOT and not peer.may_command_us():
+        connection.close()
+        raise CommandError(f"{where} belongs to another user ({peer.uid})")
+    return connection, peer
+
+
+def ask(master: Master, verb: str, **fields: Any) -> Fields:
+    """Ask, and return the answer; CommandError if it is an error, or none."""
+    for answer in follow(master, verb, **fields):
+        return answer
+    raise CommandError("the master has ended the conversation")
+
+
+def follow(master: Master, verb: str, **fields: Any) -> Iterator[Fields]:
+    """Ask, and return each line of the answer as it comes; CommandError."""
+    connection, _ = _connect(master.where)
+    with connection:
+        try:
+            connection.sendall(json.dumps({"verb": verb, **fields}).encode() + b"\n")
+            for line in connection.makefile("rb"):
+                answer: Fields = json.loads(line)
+                if "error" in answer:
+                    raise CommandError(escape_unprintable(str(answer["error"])))
+                yield answer
+                connection.settimeout(None)  # the next line takes what it takes
+        except TimeoutError:
+            raise CommandError("the master does not answer: is it stopped?") from None
+        except ConnectionError:
+            return

@@ -1,0 +1,46 @@
+"""prefork list: the masters that would listen to this user."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from prefork.cli.calling import Fields, Master, ask, find_masters
+from prefork.errors import EXIT_OK, CommandError
+from prefork.monitor.figures import format_duration, format_table
+
+PROG = "prefork list"
+HEAD = ("PID", "NAME", "STATE", "WORKERS", "GENERATION", "UPTIME", "LISTENING ON")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print a line for each master; return the exit status."""
+    parser = ArgumentParser(
+        PROG,
+        description="List the masters that would listen to this user, who has to be "
+        "theirs, or root.  One that was given a path as --control is not found.",
+        epilog="Exit status: 0, also when there is none.",
+        allow_abbrev=False,
+    )
+    parser.parse_args(argv)
+    rows = [_row(master) for master in find_masters()]
+    print(format_table(HEAD, rows, right=("PID", "WORKERS", "GENERATION", "UPTIME")))
+    return EXIT_OK
+
+
+def _row(master: Master) -> tuple[str, ...]:
+    try:
+        return _format_row(ask(master, "status"))
+    except CommandError as error:
+        return (str(master.pid), str(error), "", "", "", "", "")
+
+
+def _format_row(status: Fields) -> tuple[str, ...]:
+    workers = status["workers"]
+    return (
+        str(status["pid"]),
+        status["name"],
+        status["state"],
+        f"{workers['serving']}/{workers['scale']}",
+        str(status["generation"]),
+        format_duration(status["uptime"]),
+        " ".join(bind["url"] for bind in status["binds"]),
+    )

@@ -1,0 +1,56 @@
+"""The story of a reload or a stop: a line a phase."""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from prefork.errors import EXIT_REFUSED, CommandError
+from prefork.monitor.escape import escape_unprintable
+
+Fields = dict[str, Any]
+
+CLEAR_LINE = "\r\x1b[K"
+
+
+def show(story: Iterable[Fields], wording: dict[str, str]) -> Fields:
+    """Print each step, in the `wording` of its phase; return the last line, `done`.
+
+    CommandError if the story breaks off.
+    """
+    screen = _Screen()
+    for line in story:
+        if line.get("done"):
+            screen.end()
+            return line
+        phase = line["phase"]
+        screen.show(phase, wording[phase].format_map(line))
+    screen.end()
+    raise CommandError("the master has ended in the middle of it")
+
+
+class _Screen:
+    """Shows what changes within a phase only where it can be written over."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stdout.isatty()
+        self._phase = ""
+
+    def show(self, phase: str, text: str) -> None:
+        if self._is_terminal:
+            start = CLEAR_LINE if phase == self._phase else "\n" * bool(self._phase)
+            print(start + text, end="", flush=True)
+        elif phase != self._phase:
+            print(text, flush=True)
+        self._phase = phase
+
+    def end(self) -> None:
+        if self._is_terminal and self._phase:
+            print(flush=True)
+
+
+def explain_failure(end: Fields, *, prog: str, what: str) -> int:
+    """Print why it came to nothing; return the exit status that says so."""
+    print(f"{prog}: {what}", file=sys.stderr)
+    for line in str(end["text"]).splitlines():
+        print(escape_unprintable(line), file=sys.stderr)
+    return int(end["status"]) or EXIT_REFUSED

@@ -1,0 +1,35 @@
+"""prefork scale: more workers, or less."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from prefork.cli.calling import add_choice, ask, choose
+from prefork.cli.report import report
+from prefork.errors import EXIT_OK, PreforkError
+
+PROG = "prefork scale"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Change how many workers there are; return the exit status."""
+    parser = ArgumentParser(
+        PROG,
+        description="Change how many workers there are, until the server ends; a "
+        "reload does not change it back.",
+        epilog="Exit status: 0 when the server will; 1 when it cannot, or there is no "
+        "such master.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "workers",
+        metavar="N|MIN:MAX|+N|-N",
+        help="so many; as many as the load asks for; so many more, or less",
+    )
+    add_choice(parser)
+    options = parser.parse_args(argv)
+    try:
+        answer = ask(choose(options), "scale", workers=options.workers)
+    except PreforkError as error:
+        return report(error, prog=PROG)
+    print(f"workers: {answer['workers']}, before {answer['before']}")
+    return EXIT_OK

@@ -1,0 +1,116 @@
+"""prefork status: a server at this moment, as a table or as JSON."""
+
+import json
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+
+from prefork.cli.calling import Fields, add_choice, ask, choose
+from prefork.cli.report import report
+from prefork.errors import EXIT_OK, PreforkError
+from prefork.monitor.escape import escape_unprintable
+from prefork.monitor.figures import format_duration, format_size, format_table
+
+PROG = "prefork status"
+HEAD = ("SLOT", "PID", "GEN", "STATE", "SINCE", "REQUESTS", "ERRORS", "RSS", "REQUEST")
+RIGHT = ("SLOT", "PID", "GEN", "SINCE", "REQUESTS", "ERRORS", "RSS")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print what the master knows; return the exit status."""
+    parser = ArgumentParser(
+        PROG,
+        description="Show what a server does at this moment.  The master answers, so "
+        "it works when all workers are stuck.",
+        epilog="Exit status: 0, or 1 when there is no such master.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+    add_choice(parser)
+    options = parser.parse_args(argv)
+    try:
+        status = ask(choose(options), "status")
+    except PreforkError as error:
+        return report(error, prog=PROG)
+    print(json.dumps(status, indent=2) if options.json else format_status(status))
+    return EXIT_OK
+
+
+def format_status(status: Fields) -> str:
+    """Write a head, and a line for each worker."""
+    rows = [_row(slot) for slot in status["slots"]]
+    head = "\n".join(map(escape_unprintable, describe(status)))
+    return f"{head}\n\n{format_table(HEAD, rows, right=RIGHT)}"
+
+
+def describe(status: Fields) -> Iterator[str]:
+    """Write about the server as a whole: some lines."""
+    yield (
+        f"{status['name']}: {status['state']}, pid {status['pid']}, "
+        f"up {format_duration(status['uptime'])}, generation {status['generation']}, "
+        f"prefork {status['version']}"
+    )
+    for bind in status["binds"]:
+        yield f"listening  {bind['url']}{describe_queue(bind)}"
+    yield f"workers    {describe_workers(status['workers'])}"
+    totals, latency = status["totals"], status["latency"]
+    times = ", ".join(
+        f"{name} {format_duration(latency[name])}" for name in ("p50", "p90", "p99")
+    )
+    yield f"requests   {totals['requests']}, {totals['errors']} errors; {times}"
+    if text := describe_reload(status["reload"]):
+        yield f"reload     {text}"
+
+
+def describe_queue(bind: Fields) -> str:
+    return "" if bind["queue"] is None else f", {bind['queue']} in the queue"
+
+
+def describe_workers(workers: Fields) -> str:
+    """Write `4 of 2:8 serve, 1 busy`, and what is out of the ordinary."""
+    words = [f"{workers['serving']} of {workers['scale']} serve"]
+    words.append(f"{workers['busy']} busy")
+    words += [f"{workers[w]} {w}" for w in ("starting", "leaving") if workers[w]]
+    return ", ".join(words)
+
+
+def describe_reload(reload: Fields) -> str:
+    """Write about the one that is going on, else about the last one."""
+    if reload["phase"]:
+        return f"in phase {reload['phase']}"
+    last = reload["last"]
+    if not last:
+        return ""
+    ago = format_duration(max(0.0, time.time() - last["when"])) + " ago"
+    if not last["status"]:
+        return f"generation {last['generation']} came {ago}"
+    reason = (str(last["text"]).strip().splitlines() or [""])[-1].strip()
+    return f"failed {ago} in phase {last['phase']}: {reason}"
+
+
+def _row(slot: Fields) -> tuple[str, ...]:
+    return (
+        str(slot["slot"]),
+        str(slot["pid"] or "-"),
+        str(slot["generation"]),
+        slot["state"],
+        format_duration(slot["seconds"]),
+        str(slot["requests"]),
+        str(slot["errors"]),
+        format_size(_read_rss(slot["pid"])),
+        describe_request(slot),
+    )
+
+
+def describe_request(slot: Fields) -> str:
+    """Write method and path of what is being served; the scoreboard has them cut."""
+    return slot["request"].partition(" ")[2] if slot["busy"] else ""
+
+
+def _read_rss(pid: int | None) -> int | None:
+    from psutil import Error, Process  # 10 ms, which --json can do without
+
+    try:
+        return Process(pid).memory_info().rss if pid else None
+    except Error:
+        return None

@@ -1,0 +1,103 @@
+"""What `prefork top` shows, and in plain text how."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prefork.cli.calling import Fields, Master, ask
+from prefork.cli.status import (
+    describe_queue,
+    describe_reload,
+    describe_request,
+    describe_workers,
+)
+from prefork.monitor.escape import escape_unprintable
+from prefork.monitor.figures import (
+    format_count,
+    format_duration,
+    format_share,
+    format_size,
+    format_table,
+)
+from prefork.monitor.rates import Rates, Watch
+from prefork.monitor.usage import Usage, Usages
+
+HEAD = tuple("SLOT PID GEN STATE SINCE REQUESTS CPU RSS USS REQUEST".split())
+RIGHT = HEAD[:3] + HEAD[4:9]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A server at one moment: what its master says, and what the system does."""
+
+    status: Fields
+    rates: Rates
+    usages: dict[int, Usage]  # by pid
+
+
+class Viewer:
+    """Looks at a server again and again."""
+
+    def __init__(self, master: Master) -> None:
+        self.master = master
+        self._watch = Watch()
+        self._usages = Usages()
+
+    def look(self) -> View:
+        """CommandError when the master is gone."""
+        status = ask(self.master, "status")
+        pids = [slot["pid"] for slot in status["slots"] if slot["pid"]]
+        return View(status, self._watch.look(status), self._usages.look(pids))
+
+
+def in_order(view: View) -> list[Fields]:
+    """The slots, the one with the oldest request first; the idle ones by number."""
+    return sorted(
+        view.status["slots"],
+        key=lambda slot: (-(slot["request_seconds"] or 0.0), slot["slot"]),
+    )
+
+
+def cells(view: View, slot: Fields) -> tuple[str, ...]:
+    """One row, as HEAD names its columns."""
+    usage = view.usages.get(slot["pid"], Usage())
+    return (
+        str(slot["slot"]),
+        str(slot["pid"] or "-"),
+        str(slot["generation"]),
+        slot["state"],
+        format_duration(slot["seconds"]),
+        str(slot["requests"]),
+        format_share(usage.cpu),
+        format_size(usage.rss),
+        format_size(usage.uss),
+        escape_unprintable(describe_request(slot)),
+    )
+
+
+def format_plain(view: View) -> str:
+    """Write all of it as text."""
+    rows = [cells(view, slot) for slot in in_order(view)]
+    head = "\n".join(map(escape_unprintable, _describe(view)))
+    return f"{head}\n\n{format_table(HEAD, rows, right=RIGHT)}"
+
+
+def title(status: Fields) -> str:
+    return (
+        f"{status['name']}  {status['state']}  pid {status['pid']}  "
+        f"generation {status['generation']}  up {format_duration(status['uptime'])}"
+    )
+
+
+def _describe(view: View) -> Iterator[str]:
+    status, rates = view.status, view.rates
+    yield title(status)
+    yield (
+        f"requests/s {format_count(rates.requests)}, "
+        f"errors/s {format_count(rates.errors)}, busy {format_share(rates.busy)}, "
+        f"p50 {format_duration(rates.p50)}, p99 {format_duration(rates.p99)}"
+    )
+    yield f"workers: {describe_workers(status['workers'])}"
+    for bind in status["binds"]:
+        yield f"{bind['url']}{describe_queue(bind)}"
+    if text := describe_reload(status["reload"]):
+        yield f"reload: {text}"
