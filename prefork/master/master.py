@@ -86,6 +86,7 @@ class Master:
             logs=logs,
         )
         self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
+        self._started_at = handover["started_at"] if handover else time.monotonic()
         self._verbs = self._make_verbs()
         self._control = Control(door, self._reactor, self._verbs.table)
         self._handover = handover
@@ -134,7 +135,7 @@ class Master:
             succession=self._succession,
             upgrade=self._upgrade,
             stop=self._stop,
-            started_at=time.monotonic(),
+            started_at=self._started_at,
         )
         return Verbs(
             house,
@@ -362,6 +363,7 @@ class Master:
             "crew": self._crew.state(),
             "staff": self._staff.state(),
             "succession": self._succession.state(),
+            "started_at": self._started_at,
             "callers": self._control.state(),
             "upgrades": self._upgrade.number,
         }
