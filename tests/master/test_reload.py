@@ -130,11 +130,16 @@ def test_a_storm_of_hups_ends_on_the_last_code(
         site.publish("last")
         server.signal(signal.SIGHUP)
         eventually(lambda: server.get("/version") == (200, b"last"), within=20)
-        is_over = lambda: server.log.count("=check") == server.log.count("=commit")  # noqa: E731
-        eventually(lambda: is_over() and len(server.workers()) == 2, within=20)
+        eventually(lambda: is_settled(server), within=20)
     assert load.failures == []
     assert {state_of(pid) for pid in children_of(server.pid)} <= {"S", "R", "D"}
     assert server.stop() == 0
+
+
+def is_settled(server: Server) -> bool:
+    """Is every reload that was begun over, and everybody there?"""
+    is_over = server.log.count("phase=check") == server.log.count("phase=commit")
+    return is_over and len(server.workers()) == 2
 
 
 def children_of(pid: int) -> list[int]:

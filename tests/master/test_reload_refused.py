@@ -28,9 +28,7 @@ def refuse(server: Server, *, within: float = 20.0) -> str:
     seen = server.log.count("reload failed")
     with Load(server, paths=["/", "/version"]) as load:
         server.signal(signal.SIGHUP)
-        eventually(
-            lambda: server.log.count("reload failed") > seen or None, within=within
-        )
+        eventually(lambda: server.log.count("reload failed") > seen, within=within)
         so_far = load.answered
         eventually(lambda: load.answered > so_far + 20)
         assert set(workers) <= set(server.workers())
