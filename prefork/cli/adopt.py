@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         die_with(os.getppid(), signal.SIGKILL)
     # Here, because a program that cannot even be imported should die before.
     from prefork.cli.serve import adopt
-    from prefork.master.handover import read_handover
+    from prefork.master.handover import descriptors, read_handover
 
     try:
         state = read_handover(int(descriptor))
@@ -32,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_status
     os.close(int(descriptor))
+    for fd in descriptors(
+        state
+    ):  # they came through this exec, and go through no other
+        os.set_inheritable(fd, False)
     run = adopt(state)
     if is_rehearsal:
         print(__version__)

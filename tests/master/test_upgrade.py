@@ -114,6 +114,18 @@ def test_workers_run_the_new_program_after_the_next_reload(
     eventually(lambda: len(server.workers()) == len(server.workers(2)) == 1)
 
 
+def test_nobody_who_is_started_later_has_more_than_before(server: Server) -> None:
+    """What came through one exec must not go through the next: a template with the
+    channels of others would hide from them that the master has died."""
+    server.start("-w", "1", "-p", "pid", "--access-logfile", "access.log")
+    before, first = descriptors(server.template()), server.template()
+    upgrade(server)
+    server.signal(signal.SIGHUP)
+    server.wait_log("phase=commit")
+    eventually(lambda: server.template() != first)
+    assert descriptors(server.template()) == before
+
+
 def test_a_worker_is_replaced_by_the_template_of_before(server: Server) -> None:
     server.start("-w", "1")
     (worker,) = server.workers()
