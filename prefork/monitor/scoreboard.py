@@ -192,7 +192,7 @@ class WorkerSlot:
 
     def end(self, *, now: int, sent: int) -> None:
         words = self._words
-        took = now - words[STARTED]
+        took = max(0, now - words[STARTED])  # an application may fake the clock
         words[DEADLINE] = 0
         words[REQUESTS] += 1
         words[SENT] += sent
