@@ -26,6 +26,7 @@ PURE = (
     "master/states.py",
     "master/crashes.py",
     "master/roster.py",
+    "master/scaling.py",
     "worker/limits.py",
 )
 IMPURE = {

@@ -81,8 +81,8 @@ class Scaling:
 
     def consider(self, sample: Sample, now: float) -> None:
         """Look at one more sample; they come at regular intervals."""
-        if self._grown_at == -inf:
-            self._grown_at = now
+        if self._grown_at == -inf or not sample.busy + sample.idle:
+            self._grown_at = now  # the first are still on their way
         busy = max(sample.busy, int(sample.has_served))
         self._peak.add(busy, now, within=self._patience.seconds)
         self._patience.forgive(now)
@@ -105,6 +105,9 @@ class Scaling:
         return missing
 
     def _spare(self) -> int:
+        """So many should be idle; of 0:MAX none, when nobody has come for long."""
+        if not self._peak.value and not self._rules.scale.least:
+            return 0
         if self._rules.spare is not None:
             return self._rules.spare
         return max(1, ceil(self.wanted / 10)) if self._rules.scale.least else 0
@@ -131,10 +134,8 @@ class Scaling:
         return is_quiet and is_time and self.wanted > self._enough()
 
     def _enough(self) -> int:
-        """So many may stay: the busiest moment's, and as many spare ones again."""
-        busy, least = self._peak.value, self._rules.scale.least
-        is_deserted = not busy and not least  # then spare ones are for nobody
-        return least if is_deserted else max(least, busy + 2 * self._spare())
+        """So many may stay: the busiest moment's, and twice the spare ones."""
+        return max(self._rules.scale.least, self._peak.value + 2 * self._spare())
 
 
 class Ramp:

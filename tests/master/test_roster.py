@@ -156,6 +156,20 @@ def test_too_many_means_that_the_youngest_leave(roster: Roster) -> None:
     assert roster.plan(1, 6) == Plan(retire=[members[7], members[6]])
 
 
+def test_too_many_means_that_the_idle_leave_first(roster: Roster) -> None:
+    """Behaviour 60: whoever is busy stays, if it can."""
+    members = staff(roster, 8)
+    busy = {7, 5, 4, 3, 2, 1}
+    plan = roster.plan(1, 5, is_busy=busy.__contains__)
+    assert plan.retire == [members[6], members[0], members[7]]
+
+
+def test_of_an_old_generation_the_idle_leave_first(roster: Roster) -> None:
+    old, _ = staff(roster, 4), staff(roster, 2, generation=2)
+    plan = roster.plan(2, 4, is_busy={0, 2}.__contains__)
+    assert plan.retire == [old[1], old[3]]
+
+
 def test_wanting_none_retires_all(roster: Roster) -> None:
     """WINCH."""
     members = staff(roster, 4)
@@ -209,6 +223,7 @@ def test_too_many_means_that_the_worn_leave_first(roster: Roster) -> None:
     members = staff(roster, 4)
     members[0].wants_replacement = True
     assert roster.plan(1, 3) == Plan(retire=[members[0]])
+    assert roster.plan(1, 3, is_busy={0}.__contains__).retire == [members[0]]
 
 
 # From one generation to the next
