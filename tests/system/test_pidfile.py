@@ -150,3 +150,12 @@ def test_the_lock_can_be_handed_to_the_program_that_is_next(path: Path) -> None:
         PidFile.take(str(path))
     after.release()
     assert not path.exists()
+
+
+def test_a_process_that_execs_goes_on_with_what_it_kept(taken: PidFile) -> None:
+    heir = PidFile(**{**taken.state(), "fd": os.dup(taken.fd)})
+    taken.close_in_child()  # exec closes the object, not the file
+    with pytest.raises(SystemRefusal):
+        take_and_release(Path(heir.path))
+    heir.release()
+    assert not Path(heir.path).exists()

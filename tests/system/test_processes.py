@@ -16,6 +16,7 @@ import pytest
 from serving import eventually
 
 from prefork.system.processes import (
+    become,
     become_subreaper,
     describe_exit,
     die_with,
@@ -348,3 +349,37 @@ def test_a_module_in_the_working_directory_is_not_ours(
 def test_it_runs_in_the_same_mode(module: Path) -> None:
     report = report_of(module, "(sys.flags.optimize, sys.dont_write_bytecode)")
     assert report == str((sys.flags.optimize, sys.dont_write_bytecode))
+
+
+# Becoming another program
+
+
+def test_becomes_another_program_with_what_it_keeps(tmp_path: Path) -> None:
+    (tmp_path / "heir.py").write_text(
+        "import os, sys\n"
+        "kept, lost = map(int, sys.argv[1:])\n"
+        "has_lost = not os.path.exists(f'/proc/self/fd/{lost}')\n"
+        "os.write(kept, f'{os.getpid()} {has_lost}'.encode())\n"
+    )
+    read_end, write_end = os.pipe()
+    lost = os.open("/dev/null", os.O_RDONLY)  # close-on-exec, as all are
+
+    def work() -> None:
+        os.environ["PYTHONPATH"] = str(tmp_path)
+        become("heir", [str(write_end), str(lost)], keep=[write_end])
+
+    pid = in_child(work)
+    os.close(write_end)
+    os.close(lost)
+    assert os.read(read_end, 100) == b"%d True" % pid
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(read_end)
+
+
+def test_nothing_has_changed_when_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    fd = os.open("/dev/null", os.O_RDONLY)
+    with pytest.raises(FileNotFoundError):
+        become("heir", [], keep=[fd])
+    assert not os.get_inheritable(fd)
+    os.close(fd)

@@ -48,6 +48,19 @@ def test_signals_come_in_order(pipe: SignalPipe) -> None:
     assert pipe.read_signals() == []
 
 
+def test_signals_that_are_put_back_are_pending_again(pipe: SignalPipe) -> None:
+    """For an exec, which a pipe does not survive."""
+    with blocked():
+        for number in (signal.SIGUSR1, signal.SIGWINCH, signal.SIGUSR1):
+            os.kill(os.getpid(), number)
+        assert pipe.read_signals() == []
+    with blocked():
+        pipe.put_back()
+        assert {*signal.sigpending()} == {signal.SIGUSR1, signal.SIGWINCH}
+        assert pipe.read_signals() == []
+    assert {*pipe.read_signals()} == {signal.SIGUSR1, signal.SIGWINCH}
+
+
 def test_a_signal_ends_a_wait(pipe: SignalPipe) -> None:
     """Which a handler alone would not: PEP 475."""
     epoll = select.epoll()
