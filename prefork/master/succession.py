@@ -1,4 +1,4 @@
-"""Succession: one generation serves, another is tried, a third is kept for a while.
+"""Succession: one generation serves, another is tried, a third is kept for now.
 
 It runs reloads, one at a time; holds the predecessor while its successor is on
 probation; and remembers how the last reload ended.
@@ -106,9 +106,12 @@ class Succession:
     # One step
 
     def advance(self, now: float, *, may_begin: bool) -> None:
+        self._advance(now, may_begin=may_begin)
         target = self._staff.target
         sources = dict.fromkeys([*target.sources, *self._failed_sources])
         self._watcher.reconcile(target.settings, sources)
+
+    def _advance(self, now: float, *, may_begin: bool) -> None:
         if self.reload is not None:
             self._advance_reload(self.reload, now)
             return

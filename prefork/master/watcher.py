@@ -1,4 +1,4 @@
-"""The watcher: a child that tells the master when a file has changed (--reload).
+"""The watcher: a child that tells the master of files that have changed.
 
 A process of its own, because to watch files takes threads and a library.
 """
@@ -34,18 +34,20 @@ class Watcher:
         self._on_change = on_change
         self._watched: tuple[list[str], list[str]] | None = None
         self._channel: Channel | None = None
-        self._has_failed = False
+        self._settings: Settings | None = None  # those that it works for
+        self._failed_for: Settings | None = None  # until the next generation
         self._pid = 0
+        self._is_dismissed = False
 
     def reconcile(self, settings: Settings, directories: Iterable[str]) -> None:
         """Watch what there is to watch, or nothing."""
         if not settings.reload:
             self.dismiss()
-            self._has_failed = False
             return
         wanted = list(directories), list(settings.reload_extra_file)
-        if not wanted[0] or self._has_failed:
+        if not wanted[0] or settings is self._failed_for:
             return
+        self._settings = settings
         if not self._pid:
             self._start()
         if self._channel is not None and wanted != self._watched:
@@ -64,7 +66,7 @@ class Watcher:
             return
         finally:
             theirs.close()
-        self._channel, self._watched = ours, None
+        self._channel, self._watched, self._is_dismissed = ours, None, False
         self._reactor.watch(ours.fileno(), self._hear)
 
     def _hear(self) -> None:
@@ -83,26 +85,22 @@ class Watcher:
             self._channel = None
 
     def _give_up(self, reason: str) -> None:
-        """It is a convenience: nothing else suffers; --no-reload resets it."""
-        self._has_failed = True
+        """It is a convenience: nothing else suffers.  A reload begins anew."""
+        self._failed_for = self._settings
         self._log.error("cannot watch files", text=reason)
 
     def dismiss(self) -> None:
         self._forget_channel()
+        self._is_dismissed = True
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)  # not reaped yet, so it is ours
-
-    @property
-    def is_gone(self) -> bool:
-        return not self._pid
 
     def exited(self, pid: int, code: int) -> bool:
         """One of our children was reaped; False if it was not the watcher."""
         if pid != self._pid:
             return False
-        was_dismissed = self._channel is None and code == -signal.SIGKILL
         self._forget_channel()
         self._pid = 0
-        if not was_dismissed:
+        if not self._is_dismissed:
             self._give_up(f"the watcher died of {describe_exit(code)}")
         return True

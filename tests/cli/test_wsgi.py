@@ -16,6 +16,7 @@ from prefork.settings.scale import Scale
 @pytest.fixture(autouse=True)
 def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", os.fspath(tmp_path))  # as the master leaves it
 
 
 def test_no_application_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
