@@ -212,15 +212,15 @@ class Crew:
             for message in channel.receive():  # its last words
                 self._obey(member, message)
         self._close_channel(member)
-        self._bury(member, self._describe_end(member, code))
+        was_ours = member.killed_because or member.state is State.KILLED
+        self._bury(member, describe_exit(code) if was_ours else self.explain(code))
         return True
 
-    def _describe_end(self, member: Member, code: int) -> str:
-        was_ours = member.killed_because or member.state is State.KILLED
-        if code != -signal.SIGKILL or was_ours:
-            return describe_exit(code)
-        is_oom = self._oom_kills.claim(time.monotonic())
-        return OUT_OF_MEMORY if is_oom else describe_exit(code)
+    def explain(self, code: int) -> str:
+        """How a child has ended that we had not killed, be it a worker or not."""
+        if code == -signal.SIGKILL and self._oom_kills.claim(time.monotonic()):
+            return OUT_OF_MEMORY
+        return describe_exit(code)
 
     def _bury(self, member: Member, cause: str) -> None:
         obituary = Obituary(

@@ -34,7 +34,7 @@ from prefork.monitor.scoreboard import SLOTS, Scoreboard
 from prefork.settings import Settings, to_json
 from prefork.system.listen import Listener
 from prefork.system.pidfile import PidFile
-from prefork.system.processes import become_subreaper, describe_exit, reap
+from prefork.system.processes import become_subreaper, reap
 from prefork.system.signals import SignalPipe, name_of, unblock_all
 
 LONGEST_TURN = 1.0  # seconds between two looks at the requests' deadlines
@@ -111,6 +111,7 @@ class Master:
             self._reactor,
             self._log,
             descriptors=self._heirlooms,
+            explain=self._crew.explain,
             on_loaded=self._template_is_loaded,
             on_failed=self._template_failed,
         )
@@ -205,7 +206,9 @@ class Master:
                 self._upgrade.reaped,
             )
             if not any(exited(pid, code) for exited in known):
-                self._log.debug("reaped orphan", pid=pid, cause=describe_exit(code))
+                self._log.debug(
+                    "reaped orphan", pid=pid, cause=self._crew.explain(code)
+                )
 
     def _reconcile(self) -> None:
         """One step from what is to what should be."""

@@ -18,7 +18,6 @@ from prefork.monitor.log import Log
 from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
 from prefork.system.listen import Listener
-from prefork.system.processes import describe_exit
 
 ABORT_GRACE = 1.0  # seconds from ABRT, which dumps the stacks, to KILL
 
@@ -27,8 +26,8 @@ class Templates:
     """All generations that have, or should have, a template process.
 
     `descriptors(settings)` gives what templates inherit: those that all share,
-    and the access log's or None.  `on_loaded(generation)` and
-    `on_failed(generation, reason)` tell the master.
+    and the access log's or None; `explain(code)` tells how one has ended.
+    `on_loaded(generation)` and `on_failed(generation, reason)` tell the master.
     """
 
     def __init__(
@@ -37,12 +36,14 @@ class Templates:
         log: Log,
         *,
         descriptors: Callable[[Settings], tuple[Sequence[int], int | None]],
+        explain: Callable[[int], str],
         on_loaded: Callable[[Generation], None],
         on_failed: Callable[[Generation, str], None],
     ) -> None:
         self._reactor = reactor
         self._log = log
         self._descriptors = descriptors
+        self._explain = explain
         self._on_loaded = on_loaded
         self._on_failed = on_failed
         self._newest = 0
@@ -166,7 +167,7 @@ class Templates:
         generation.forget_template()
         if failure or was is not Stage.DISMISSED:
             when = "importing the application" if was is Stage.LOADING else "running"
-            failure = failure or f"template died of {describe_exit(code)} while {when}"
+            failure = failure or f"template died while {when}: {self._explain(code)}"
             self._on_failed(generation, failure)
         return True
 

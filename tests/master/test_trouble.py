@@ -4,10 +4,11 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from serving import Server, eventually
+from serving import Server, Site, eventually
 
 pytestmark = pytest.mark.process
 
@@ -73,6 +74,10 @@ def make_group() -> tuple[Path, str]:
     return group, limit
 
 
+def move_into(group: Path) -> None:
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+
+
 def remove(group: Path) -> bool:
     try:
         group.rmdir()
@@ -87,10 +92,7 @@ def test_a_worker_that_ran_out_of_memory_is_told_from_one_that_was_killed(
 ) -> None:
     """Behaviour 19: by the kernel's count; the master is spared."""
 
-    def move_in() -> None:
-        (small_group / "cgroup.procs").write_text(str(os.getpid()))
-
-    server.start("-w", "2", preexec_fn=move_in)
+    server.start("-w", "2", preexec_fn=partial(move_into, small_group))
     os.kill(server.workers()[0], signal.SIGKILL)
     server.wait_log('lost worker cause="SIGKILL from outside"')
     die(server, "/leak?mb=400")
@@ -99,4 +101,21 @@ def test_a_worker_that_ran_out_of_memory_is_told_from_one_that_was_killed(
     assert len(re.findall(cause, server.log)) == 1
     eventually(lambda: len(server.workers()) == 2)
     assert server.get("/")[0] == 200
+    assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_an_import_that_ran_out_of_memory_is_no_riddle(
+    server: Server, small_group: Path
+) -> None:
+    """Behaviour 19: and what it was killed for explains no other death."""
+    site = Site(server.directory)
+    move_in = partial(move_into, small_group)
+    server.start("-w", "1", app=site.app, env=site.env, preexec_fn=move_in)
+    site.publish("2", more="hoard = bytearray(b'x') * (400 << 20)")
+    server.signal(signal.SIGHUP)
+    cause = re.escape("killed by the kernel: out of memory (cgroup)")
+    server.wait_log(f"error reload failed phase=boot .*\n  template died .*: {cause}")
+    os.kill(server.workers()[0], signal.SIGKILL)
+    server.wait_log('lost worker cause="SIGKILL from outside"')
     assert server.stop() == 0
