@@ -257,7 +257,7 @@ class Settings:
         "auto",
         "--control",
         "PATH",
-        "where `prefork status` and such connect, or none",
+        "where commands connect; or none",
         TEXT,
         shown="@prefork/PID",
     )
