@@ -56,6 +56,7 @@ class Soak:
             (1, "stop the master", self._stop_master),
             (3, "good reload", self._reload_good),
             (2, "bad reload", self._reload_bad),
+            (2, "upgrade", lambda: self.server.signal(signal.SIGUSR2)),
             (1, "one more", lambda: self.server.signal(signal.SIGTTIN)),
             (1, "one less", lambda: self.server.signal(signal.SIGTTOU)),
         ]
