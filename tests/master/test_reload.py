@@ -227,6 +227,37 @@ def test_listeners_are_added_and_removed(server: Server, site: Site) -> None:
     assert re.search(rf"listening on=\S*unix:\S*{path}$", server.log, re.MULTILINE)
 
 
+def test_a_port_that_changes_cuts_nobody(server: Server, site: Site) -> None:
+    """Behaviour 30: whoever was let in has an answer, also through the old door."""
+    old, new = free_port(), free_port()
+    site.configure(workers=2, bind=[f"127.0.0.1:{old}"])
+    start(server, site)
+    server.port = old
+    with Load(server, clients=6, paths=BUSY) as load:
+        eventually(lambda: load.answered > 20)
+        site.configure(workers=2, bind=[f"127.0.0.1:{new}"])
+        reload(server)
+        eventually(lambda: is_refused(old))
+    assert load.cut == []
+    server.port = new
+    assert server.get("/")[0] == 200
+
+
+@pytest.mark.parametrize("phase", ["boot", "canary", "roll"])
+def test_a_stop_leaves_no_socket_of_a_reload(
+    server: Server, site: Site, phase: str
+) -> None:
+    """Behaviour 28: and whom it had let in is answered."""
+    path = server.directory / "app.sock"
+    site.configure(workers=3, bind=["127.0.0.1:0"])
+    start(server, site)
+    site.configure(workers=3, bind=["127.0.0.1:0", f"unix:{path}"])
+    server.signal(signal.SIGHUP)
+    server.wait_log(f"phase={phase}")
+    assert server.stop() == 0
+    assert not path.exists()
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

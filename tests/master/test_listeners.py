@@ -1,0 +1,102 @@
+"""The listeners of a server, from one configuration to the next."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from prefork.errors import SystemRefusal
+from prefork.master.listeners import Listeners
+from prefork.settings import Settings
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Listeners]]:
+    """Those that a test has opened; closed afterwards."""
+    opened: list[Listeners] = []
+    yield opened
+    for each in opened:
+        each.close()
+
+
+def listen(opened: list[Listeners], *bind: str) -> Listeners:
+    opened.append(Listeners(Settings(bind=bind)))
+    return opened[-1]
+
+
+def is_open(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+def test_what_two_configurations_share_is_not_opened_again(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    """Behaviour 30."""
+    one, two = (f"unix:{tmp_path / name}" for name in ("one", "two"))
+    listeners = listen(opened, one)
+    (kept,) = listeners.open
+    wanted = listeners.prepare(Settings(bind=(two, one)))
+    assert wanted[1] is kept
+    assert [new.address.text for new in listeners.commit(wanted)] == [two]
+    assert listeners.open == wanted
+
+
+def test_a_refusal_leaves_everything_as_it_was(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    listeners = listen(opened, f"unix:{tmp_path / 'old'}")
+    before = list(listeners.open)
+    bind = (f"unix:{tmp_path / 'new'}", f"unix:{tmp_path / 'no/such/place'}")
+    with pytest.raises(SystemRefusal):
+        listeners.prepare(Settings(bind=bind))
+    assert listeners.open == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_to_restore_is_to_do_without_what_is_refused(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    kept, gone, taken = (tmp_path / name for name in ("kept", "gone", "taken"))
+    old = Settings(bind=tuple(f"unix:{path}" for path in (kept, gone, taken)))
+    listeners = listen(opened, *old.bind)
+    listeners.commit(listeners.prepare(Settings(bind=(f"unix:{kept}",))))
+    assert not gone.exists()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(taken))
+        other.listen()
+        wanted, refusals = listeners.restore(old)
+        assert [each.address.path for each in wanted] == [str(kept), str(gone)]
+        assert [str(taken) in refusal for refusal in refusals] == [True]
+        listeners.commit(wanted)
+        assert is_open(kept) and is_open(gone)
+
+
+def test_closing_closes_what_was_never_committed(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    """Behaviour 28: a stop in the middle of a reload leaves no socket file."""
+    listeners = listen(opened, f"unix:{tmp_path / 'old'}")
+    listeners.prepare(Settings(bind=(f"unix:{tmp_path / 'new'}",)))
+    assert (tmp_path / "new").exists()
+    listeners.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_inherited_listener_can_be_dropped_and_taken_up_again(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    """Behaviour 7: it is never closed; nobody could open it again."""
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        inherited, own = f"fd://{given.fileno()}", f"unix:{tmp_path / 'own'}"
+        listeners = listen(opened, inherited)
+        (first,) = listeners.open
+        for _ in range(2):
+            listeners.commit(listeners.prepare(Settings(bind=(own,))))
+            assert listeners.all == [*listeners.open, first]
+            listeners.commit(listeners.prepare(Settings(bind=(inherited,))))
+            assert listeners.open == [first]
+        socket.create_connection(given.getsockname()).close()
+        given.accept()[0].close()
+        first.socket.detach()
