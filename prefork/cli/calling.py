@@ -13,6 +13,7 @@ from prefork.monitor.escape import escape_unprintable
 from prefork.system.local import ROOT, Peer, connect, find_doors, peer_of
 
 TIMEOUT = 10.0  # seconds; a master answers in milliseconds, unless it is stopped
+NO_ANSWER = "the master does not answer: is it stopped?"
 
 Fields = dict[str, Any]
 
@@ -96,6 +97,8 @@ def _look_at(where: str) -> Master:
 def _connect(where: str) -> tuple[socket.socket, Peer]:
     try:
         connection = connect(where, timeout=TIMEOUT)
+    except BlockingIOError:
+        raise CommandError(NO_ANSWER) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise CommandError(f"no master listens on {where}: {reason}") from None
@@ -127,6 +130,6 @@ def follow(master: Master, verb: str, **fields: Any) -> Iterator[Fields]:
                 yield answer
                 connection.settimeout(None)  # the next line takes what it takes
         except TimeoutError:
-            raise CommandError("the master does not answer: is it stopped?") from None
+            raise CommandError(NO_ANSWER) from None
         except ConnectionError:
             return

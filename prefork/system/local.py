@@ -24,6 +24,7 @@ ROOT = 0
 _OURS = re.compile(r"@prefork/\d+(\.\d)?")
 _LISTENING = "00010000"  # __SO_ACCEPTCON, in the flags of /proc/net/unix
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_TIMEVAL = struct.Struct("@ll")  # struct timeval: seconds, microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,15 @@ def _is_taken(refusal: SystemRefusal) -> bool:
 def connect(where: str, *, timeout: float) -> socket.socket:
     """Connect to a path or @NAME; OSError."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(timeout)
+    # Not settimeout(), with which a full queue is an error at once.
+    limit = _TIMEVAL.pack(int(timeout), int(timeout % 1 * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
     try:
         connection.connect("\0" + where[1:] if where.startswith("@") else where)
     except BaseException:
         connection.close()
         raise
+    connection.settimeout(timeout)
     return connection
 
 
