@@ -312,6 +312,10 @@ def test_variables_of_others_are_left_alone() -> None:
         ("-t -1", "--timeout: -1.0 is less than 0"),
         ("-b x:y", "--bind: cannot bind 'x:y': 'y' is not a port (write HOST:PORT)"),
         (
+            "--access-logformat %q",
+            "--access-logformat: access log format: no atom begins at '%q'",
+        ),
+        (
             "--log-level loud",
             "--log-level: 'loud' is none of debug, info, warning, error, critical",
         ),

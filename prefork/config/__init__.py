@@ -73,13 +73,22 @@ def _parse(given: Given) -> object:
     value = SETTINGS[given.name].kind.parse(given.value)
     if given.name == "reload" and value and not find_spec("watchfiles"):
         raise ConfigError("it needs watchfiles (pip install 'prefork[reload]')")
-    if given.name == "bind":
-        # Here, because it brings sockets, which --help can do without.
+    _check_parts(given.name, value)
+    return value
+
+
+def _check_parts(name: str, value: Any) -> None:
+    """Have those look at a value who will use it: a worker would die of it."""
+    # Imported here, because they bring what --help can do without.
+    if name == "bind":
         from prefork.system.address import parse_bind
 
         for address in value:
             parse_bind(address)
-    return value
+    elif name == "access_logformat":
+        from prefork.monitor.atoms import compile_format
+
+        compile_format(value)
 
 
 def _suggest(given: Given) -> str:

@@ -175,7 +175,7 @@ def _parse_networks(value: object) -> tuple[str, ...]:
     networks = _parse_items(value)
     for network in networks:
         if network not in ("unix", "*"):
-            ip_network(network, strict=False)  # its ValueError is a good sentence
+            ip_network(network)  # its ValueError is a good sentence
     return networks
 
 

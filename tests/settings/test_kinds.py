@@ -38,7 +38,7 @@ ACCEPTED = [
     (kinds.ITEMS, "", ()),
     (kinds.PAIRS, "A=1,2\nB=", ("A=1,2", "B=")),
     (kinds.PAIRS, {"A": "x=y"}, ("A=x=y",)),
-    (kinds.NETWORKS, "10.0.0.1/8,unix,::1", ("10.0.0.1/8", "unix", "::1")),
+    (kinds.NETWORKS, "10.0.0.0/8,unix,::1", ("10.0.0.0/8", "unix", "::1")),
 ]
 REFUSED = [
     (PORT, "many", "'many' is not a whole number"),
@@ -77,6 +77,7 @@ REFUSED = [
     (kinds.PAIRS, ["=1"], "'=1' is not KEY=VALUE"),
     (kinds.PAIRS, {"A": 1}, "1 is not text in quotes"),
     (kinds.NETWORKS, "all", "'all' does not appear to be an IPv4 or IPv6 network"),
+    (kinds.NETWORKS, "10.0.0.1/8", "10.0.0.1/8 has host bits set"),
 ]
 WRITTEN = [
     (kinds.SIZE, 65536, "64K"),
