@@ -152,6 +152,10 @@ class Crew:
         """Have it write its stacks to stderr, which leads to the log."""
         self._signal(member, DUMP_STACKS)
 
+    def open(self, member: Member) -> None:
+        """Let a worker accept connections: until then it only is ready."""
+        self.send(member, "open")
+
     def members(self) -> list[Member]:
         return list(self.roster.members.values())
 

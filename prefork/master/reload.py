@@ -52,11 +52,13 @@ class Reload:
         log: Log,
         prepare: Callable[[Settings], Generation],
         send_canary: Callable[[Member, Canary], None],
+        open_doors: Callable[[Member], None],
     ) -> None:
         self._reactor = reactor
         self._log = log
         self._prepare = prepare
         self._send_canary = send_canary
+        self._open_doors = open_doors
         self.phase = Phase.CHECK
         self.candidate: Generation | None = None
         self.reason = ""
@@ -110,27 +112,32 @@ class Reload:
             self.roll_back(reason, self.candidate.failure_status)
 
     def worker_is_ready(self, member: Member) -> None:
-        """A new worker serves."""
+        """A new worker could serve; the canary must answer us before clients come."""
         assert self.candidate is not None
-        if self.phase is not Phase.CANARY or self._canary is not None:
-            return
         path = self.candidate.settings.canary_path
-        if not path:
-            self._bake()
+        if self.phase is not Phase.CANARY or not path:
+            self._open_doors(member)
+            if self.phase is Phase.CANARY:
+                self._bake()
             return
+
+        def done(reason: str) -> None:
+            self._canary_answered(member, reason)
+
         try:
-            self._canary = Canary(path, self._reactor, self._canary_answered)
+            self._canary = Canary(path, self._reactor, done)
         except OSError as error:
-            self._canary_answered(f"cannot ask: {error.strerror}")
+            done(f"cannot ask: {error.strerror}")
         else:
             self._send_canary(member, self._canary)
             self._canary.for_worker.close()  # or we would not see the worker's end
 
-    def _canary_answered(self, reason: str) -> None:
+    def _canary_answered(self, member: Member, reason: str) -> None:
         self._canary = None
         if reason:
             self.roll_back(f"canary failed: {reason}", EXIT_APPLICATION)
         else:
+            self._open_doors(member)
             self._bake()
 
     def _bake(self) -> None:

@@ -145,6 +145,7 @@ class Succession:
             log=self._log,
             prepare=self._prepare_candidate,
             send_canary=self._send_canary,
+            open_doors=self._crew.open,
         )
 
     def _prepare_candidate(self, settings: Settings) -> Generation:
@@ -250,6 +251,8 @@ class Succession:
     def worker_is_ready(self, member: Member) -> None:
         if self.reload is not None and self._is_candidate(member):
             self.reload.worker_is_ready(member)
+        else:
+            self._crew.open(member)
 
     def worker_cannot_load(self, member: Member, text: str) -> bool:
         if self.reload is None or not self._is_candidate(member):

@@ -34,6 +34,7 @@ EVENTS = select.EPOLLIN | select.EPOLLEXCLUSIVE
 class Entrance:
     """Accepts one connection a turn, and none while a request is served.
 
+    Opened once, closed once; a canary may be closed without having been opened.
     `welcome(fd, door, remote)` takes each connection in; `make_room()` frees a
     descriptor and tells whether it could.
     """
@@ -55,12 +56,18 @@ class Entrance:
         self._make_room = make_room
         self._notice = notice
         self._paused_until = 0.0
-        self.is_open = True
+        self.is_open = False
+        self.is_closed = False  # for good
         self.is_drained = False  # closed, and nothing left outside
         self.has_more = True  # somebody stood outside at the last look
         self._wait_until = 0.0  # for latecomers
-        for fd in self.descriptors():
-            epoll.register(fd, EVENTS)
+
+    def open(self) -> None:
+        """Accept connections from now on."""
+        if not self.is_open and not self.is_closed:
+            self.is_open = True
+            for fd in self.descriptors():
+                self._epoll.register(fd, EVENTS)
 
     def descriptors(self) -> list[int]:
         return [*self._doors, self._bell]
@@ -125,13 +132,13 @@ class Entrance:
     def close(self, *, drain: bool) -> None:
         """Stop listening.  What stands outside is taken in by drain_one():
         everyone if `drain`, else one a door, for whom we may have been woken."""
-        if self.is_open:
-            self.is_open = False
-            for fd in self.descriptors():
-                if fd == self._bell or not self._paused_until:
-                    self._epoll.unregister(fd)
+        was_open, self.is_open = self.is_open, False
+        self.is_closed = True
+        for fd in self.descriptors() if was_open else ():
+            if fd == self._bell or not self._paused_until:
+                self._epoll.unregister(fd)
         if not drain:
-            for door in list(self._doors.values()):
+            for door in list(self._doors.values()) if was_open else ():
                 self._accept_from(door)
             self._doors.clear()
         if any(not door.is_unix for door in self._doors.values()):

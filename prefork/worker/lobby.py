@@ -82,6 +82,10 @@ class Lobby:
             self._wait()
         return self._ready.popleft() if self._ready else None
 
+    def open_doors(self) -> None:
+        """Accept connections from now on."""
+        self._entrance.open()
+
     def close_doors(self, *, drain: bool) -> None:
         """Accept no more (Entrance.close), and ask those inside to come to an end."""
         self._entrance.close(drain=drain)
@@ -120,15 +124,15 @@ class Lobby:
         if door >= 0:
             has_slept = now - before > NAP
             self._entrance.answer(door, is_busy=bool(self._ready), has_slept=has_slept)
-        elif not self._entrance.is_open:
+        elif self._entrance.is_closed:
             self._entrance.drain_one()
-        elif not events:
+        elif self._entrance.is_open and not events:
             self._entrance.try_one()
         if now >= self._sweep_at:
             self._sweep(now)
 
     def _patience(self) -> float:
-        if not self._entrance.is_open and not self._entrance.is_drained:
+        if self._entrance.is_closed and not self._entrance.is_drained:
             return 0.0 if self._entrance.has_more else DRAIN_TICK
         return SWEEP_EVERY if self._clients else IDLE_TICK
 
@@ -145,10 +149,10 @@ class Lobby:
 
     def _last_word(self, client: Client) -> float:
         """Seconds that a silent client may stay silent."""
-        if self._entrance.is_open:
-            header, keep_alive = self._deadlines.header, self._deadlines.keep_alive
-            return header if client.is_fresh else keep_alive
-        return LAST_WORD_FRESH if client.is_fresh else LAST_WORD_IDLE
+        if self._entrance.is_closed:
+            return LAST_WORD_FRESH if client.is_fresh else LAST_WORD_IDLE
+        header, keep_alive = self._deadlines.header, self._deadlines.keep_alive
+        return header if client.is_fresh else keep_alive
 
     # Being heard
 

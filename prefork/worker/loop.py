@@ -46,7 +46,11 @@ class Worker:
         self._slot = slot
         self._lifespan = lifespan
         self._log = log
-        self._on_message = {**on_message, "retire": self._obey_retire}
+        self._on_message = {
+            **on_message,
+            "open": self._obey_open,
+            "retire": self._obey_retire,
+        }
         self._is_retiring = False
         self._wants_replacement = False
         self._served = 0
@@ -95,6 +99,10 @@ class Worker:
             self._on_message[message.kind](message)
         if self._channel.is_closed:
             self._retire_as_orphan()
+
+    def _obey_open(self, message: Message) -> None:
+        """Ready is not yet open: a canary has to prove itself before clients come."""
+        self._lobby.open_doors()
 
     def _obey_retire(self, message: Message) -> None:
         self._retire(drain=message.fields["drain"])

@@ -18,7 +18,9 @@ from prefork.worker.entrance import Entrance
 class House:
     """One worker's entrance to one or more listeners; it notes who came in."""
 
-    def __init__(self, listeners: list[socket.socket], bell: int) -> None:
+    def __init__(
+        self, listeners: list[socket.socket], bell: int, *, is_open: bool = True
+    ) -> None:
         self.epoll = select.epoll()
         self.doors = [LineDoor(listener) for listener in listeners]
         self.guests: list[int] = []
@@ -32,6 +34,8 @@ class House:
             make_room=lambda: self.has_room,
             notice=lambda event, **fields: self.notices.append(event),
         )
+        if is_open:
+            self.entrance.open()
 
     def is_woken(self, within: float = 0.0) -> list[int]:
         """The descriptors that ask for an answer."""
@@ -62,8 +66,8 @@ class Street:
         listener.setblocking(False)
         return listener
 
-    def house(self) -> House:
-        self.houses.append(House(self.listeners, self.bell))
+    def house(self, *, is_open: bool = True) -> House:
+        self.houses.append(House(self.listeners, self.bell, is_open=is_open))
         return self.houses[-1]
 
     def call(self, listener: int = 0) -> None:
@@ -258,6 +262,26 @@ def test_at_the_end_everybody_is_taken_in(street: Street, house: House) -> None:
         assert len(house.guests) == turns, "one a turn: others may be idle"
     eventually(lambda: house.entrance.drain_one() or house.entrance.is_drained)
     assert len(house.guests) == 5
+
+
+def test_a_canary_lets_nobody_in_until_it_is_opened(street: Street) -> None:
+    """Behaviour 23: what it would answer is not known yet."""
+    house = street.house(is_open=False)
+    street.call()
+    assert house.is_woken() == []
+    house.entrance.open()
+    house.answer()
+    assert len(house.guests) == 1
+
+
+def test_who_was_never_open_leaves_at_once(street: Street) -> None:
+    house = street.house(is_open=False)
+    street.call()
+    house.entrance.close(drain=False)
+    house.entrance.open()
+    house.entrance.drain_one()
+    assert house.entrance.is_drained
+    assert house.guests == []
 
 
 @pytest.mark.parametrize("orders", [(False, True), (True, False), (True, True)])

@@ -41,6 +41,7 @@ class Room:
             refuse=self._refuse,
             notice=lambda event, **fields: self.notices.append(event),
         )
+        self.lobby.open_doors()
 
     def _refuse(self, client: Client, error: ProtocolError) -> None:
         self.refused.append(error.reason)
