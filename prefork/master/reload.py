@@ -143,6 +143,8 @@ class Reload:
     def _bake(self) -> None:
         """The canary is well; it also has to stay so."""
         assert self.candidate is not None
+        if self._roll_at < FOREVER:
+            return  # it was recycled, as all workers are: that is no new beginning
         settings = self.candidate.settings
         automatic = 0.0 if settings.reload else BAKE
         seconds = automatic if settings.bake is None else settings.bake

@@ -55,6 +55,21 @@ def test_a_canary_that_lives_is_followed_by_the_others(
     assert load.bodies["/version"] == {b"1", b"2"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [[], ["--canary-path", "/health"]])
+def test_a_canary_may_be_recycled_meanwhile(
+    server: Server, site: Site, path: list[str]
+) -> None:
+    """Each worker has two requests: it need not be the same one that lives."""
+    arguments = ["-w", "2", "--bake", "1", "--max-requests", "2", *path]
+    server.start(*arguments, app=site.app, env=site.env)
+    site.publish("2")
+    with Load(server, paths=["/version"], pause=0.01) as load:
+        server.signal(signal.SIGHUP)
+        server.wait_log("phase=commit")
+    assert load.failures == []
+
+
 def test_a_stop_need_not_wait_for_it(server: Server, site: Site) -> None:
     """Behaviour 28."""
     server.start("-w", "1", "--bake", "60", app=site.app, env=site.env)
