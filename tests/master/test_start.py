@@ -21,7 +21,7 @@ def listen_somewhere() -> socket.socket:
     [
         ("broken:wsgi", "RuntimeError: broken on purpose"),
         ("quits_at_import:wsgi", "SystemExit: no configuration for this application"),
-        ("exits_at_import:wsgi", "exit code 3 while importing the application"),
+        ("exits_at_import:wsgi", "while importing the application: exit code 3"),
         ("no_such_module:wsgi", "No module named 'no_such_module'"),
         ("app:no_such_callable", "no attribute 'no_such_callable'"),
         ("app:PATHS", "PATHS is a dict, which cannot be called"),
