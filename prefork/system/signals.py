@@ -9,7 +9,7 @@ lies in the same epoll as everything else.
 
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -17,19 +17,31 @@ from types import FrameType
 DUMP_STACKS = signal.SIGUSR2
 
 
+Handler = Callable[[int, FrameType | None], None]
+
+
+def _leave_it_to_the_pipe(number: int, frame: FrameType | None) -> None:
+    pass
+
+
 class SignalPipe:
     """The signals that this process wants to hear of, in a pipe.
 
     A pipe holds 65 536 bytes where a socketpair holds 278; when it is full the
     kernel has the same signals waiting in it already, so nothing is missed.
+
+    `handler` is for what cannot wait until somebody reads the pipe.
     """
 
-    def __init__(self, signals: Iterable[int]) -> None:
+    def __init__(
+        self, signals: Iterable[int], *, handler: Handler = _leave_it_to_the_pipe
+    ) -> None:
         self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._signals = list(signals)
+        self._handler = handler
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         for number in self._signals:
-            signal.signal(number, _leave_it_to_the_pipe)
+            signal.signal(number, handler)
 
     def fileno(self) -> int:
         return self._read_end
@@ -60,12 +72,8 @@ class SignalPipe:
         default, but for those that somebody else handles by now."""
         self.close()
         for number in self._signals:
-            if signal.getsignal(number) is _leave_it_to_the_pipe:
+            if signal.getsignal(number) is self._handler:
                 signal.signal(number, signal.SIG_DFL)
-
-
-def _leave_it_to_the_pipe(number: int, frame: FrameType | None) -> None:
-    pass
 
 
 def restore_defaults() -> None:

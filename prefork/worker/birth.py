@@ -9,18 +9,19 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 
 from setproctitle import setproctitle
 
 from prefork.gateways.wsgi import Application, Wsgi
 from prefork.monitor.access import AccessLog
 from prefork.monitor.log import Log
-from prefork.monitor.scoreboard import Scoreboard
+from prefork.monitor.scoreboard import Scoreboard, WorkerSlot
 from prefork.protocols.forwarded import TrustedPeers
 from prefork.protocols.http import Limits
 from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
-from prefork.system.signals import DUMP_STACKS, SignalPipe
+from prefork.system.signals import DUMP_STACKS, Handler, SignalPipe
 from prefork.worker.client import Client
 from prefork.worker.deadline import Deadline
 from prefork.worker.doors import Door
@@ -40,6 +41,7 @@ IGNORED = (
     signal.SIGWINCH,
 )
 OBEYED = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
+SHORTEST_GRACE = 0.5  # seconds: a timer of none would never ring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +63,14 @@ class Birthright:
 def live(born: Birthright, application: Application) -> None:
     """Serve; returns when the worker has retired.  Runs in the worker process."""
     settings = born.settings
-    signals = _hear_signals()
+    slot = born.scoreboard.worker_slot(born.slot)
+    signals = _hear_signals(slot, grace=settings.graceful_timeout)
     setproctitle(
         f"prefork: worker {born.slot} gen {born.generation} "
         f"[{settings.name or settings.app}]"
     )
     random.seed()  # what was imported may have seeded it, the same for all of us
     gc.enable()
-    slot = born.scoreboard.worker_slot(born.slot)
     deadlines = client_deadlines(settings)
     service = Service(
         settings,
@@ -108,11 +110,31 @@ def live(born: Birthright, application: Application) -> None:
     ).run()
 
 
-def _hear_signals() -> SignalPipe:
-    signals = SignalPipe((*OBEYED, *IGNORED))
+def _hear_signals(slot: WorkerSlot, *, grace: float) -> SignalPipe:
+    signals = SignalPipe(
+        (*OBEYED, *IGNORED), handler=_bound_the_last_request(slot, grace)
+    )
     faulthandler.enable(file=2)
     faulthandler.register(DUMP_STACKS, file=2, all_threads=True)
     return signals
+
+
+def _bound_the_last_request(slot: WorkerSlot, grace: float) -> Handler:
+    """A handler that limits a request whose deadline nobody keeps any more.
+
+    The loop hears of the master's death when the request is over.  One that hangs
+    would hold the port for ever, and no successor could have it.
+    """
+    master = os.getppid()
+
+    def bound(number: int, frame: FrameType | None) -> None:
+        if os.getppid() == master:
+            return  # somebody else has sent it
+        left = (slot.deadline() - time.monotonic_ns()) / 1e9
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, max(left, grace, SHORTEST_GRACE))
+
+    return bound
 
 
 def _doors(born: Birthright) -> list[Door]:

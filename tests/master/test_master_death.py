@@ -48,6 +48,18 @@ def test_the_request_that_is_being_served_is_finished(server: Server) -> None:
     eventually(lambda: server.processes() == {})
 
 
+def test_a_request_that_hangs_does_not_keep_the_port(server: Server) -> None:
+    """Behaviour 48: its deadline was the master's to keep."""
+    server.start("-w", "2", "-t", "1", "--graceful-timeout", "1")
+    with server.connect() as client:
+        client.sendall(b"GET /sleep?s=60&say=asleep HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.wait_log("asleep")
+        server.signal(signal.SIGKILL)
+        server.wait()
+        eventually(lambda: server.processes() == {})
+        assert is_free(server.port)
+
+
 def test_a_successor_starts_at_once(server: Server) -> None:
     """Behaviour 48: on the same port, with the same pid file."""
     pid_file = server.directory / "pid"
