@@ -222,7 +222,7 @@ class Master:
             self._templates.reconcile(self._staff.being_forked(), now)
             return
         is_free = self._is_proven and not self._succession.is_busy
-        self._upgrade.advance(now, self._signals, may_begin=is_free)
+        self._upgrade.advance(now, self._signals, is_free=is_free)
         is_free = self._is_proven and not self._upgrade.is_going_on
         self._succession.advance(now, may_begin=is_free)
         self._templates.reconcile(self._succession.needed(), now)

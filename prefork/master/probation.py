@@ -30,6 +30,7 @@ class Probation:
 
     def __init__(self, kept: Generation, crashes: Crashes, now: float) -> None:
         self.kept = kept
+        self.since = now
         self.until = now + SECONDS
         self.reason = ""  # to send the new code back
         self._crashes = crashes

@@ -17,7 +17,7 @@ from prefork.master.generation import Generation, Stage
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.obituary import Obituary
-from prefork.master.probation import Probation
+from prefork.master.probation import Crashes, Probation
 from prefork.master.reactor import Reactor
 from prefork.master.reload import Phase, Reload
 from prefork.master.roster import Member
@@ -285,17 +285,21 @@ class Succession:
     # Being handed over to another program
 
     def state(self) -> dict[str, Any]:
-        """When it is not busy.  A probation is over then: what it kept is dismissed."""
-        outcome = self.outcome
+        """When it is not busy."""
+        outcome, probation = self.outcome, self._probation
         return {
             "arguments": list(self._arguments),
             "number": self.number,
             "is_wanted": self._is_wanted,
+            "kept": probation and [probation.kept.number, probation.since],
             "outcome": outcome and {**asdict(outcome), "phase": outcome.phase.value},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.number = state["number"]
         self._is_wanted = state["is_wanted"]
+        number, since = state["kept"] or (0, 0.0)
+        if kept := self._templates.generations.get(number):
+            self._probation = Probation(kept, Crashes(), since)
         if outcome := state["outcome"]:
             self.outcome = Outcome(**{**outcome, "phase": Phase(outcome["phase"])})

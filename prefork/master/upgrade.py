@@ -69,13 +69,16 @@ class Upgrade:
     def is_going_on(self) -> bool:
         return self._is_wanted or self.phase is not None
 
-    def advance(self, now: float, signals: SignalPipe, *, may_begin: bool) -> None:
-        """One step; returns from the last one only if it has failed."""
-        if self.phase is Phase.EXEC:
+    def advance(self, now: float, signals: SignalPipe, *, is_free: bool) -> None:
+        """One step, if the master has nothing else to do that must come to an end.
+
+        Returns from the last one only if it has failed.
+        """
+        if self.phase is Phase.EXEC and is_free:
             self._exec(signals)
         elif self._check is not None and now >= self._check.deadline:
             self._check.give_up()
-        elif self._is_wanted and self.phase is None and may_begin:
+        elif self._is_wanted and self.phase is None and is_free:
             self._begin()
 
     def _begin(self) -> None:

@@ -200,6 +200,24 @@ def test_an_upgraded_server_reloads_and_stops_as_ever(
     assert load.cut == []
 
 
+def test_new_code_stays_on_probation(server: Server, site: Site) -> None:
+    """The template of the code before it is kept, and goes back to it."""
+    server.start("-w", "1", app=site.app, env=site.env)
+    site.publish("2")
+    server.signal(signal.SIGHUP)
+    server.wait_log("phase=commit")
+    upgrade(server)
+    crashed = 0
+    while "phase=probation" not in server.log:
+        eventually(lambda: server.workers(2) or "phase=probation" in server.log)
+        for worker in server.workers(2):
+            os.kill(worker, signal.SIGKILL)
+        crashed += 1
+        eventually(lambda count=crashed: server.log.count("lost worker") >= count)
+    eventually(lambda: server.get("/version") == (200, b"1"))
+    assert len(server.workers(1)) == 1
+
+
 @pytest.fixture
 def site(server: Server) -> Site:
     return Site(server.directory)
