@@ -29,6 +29,15 @@ LINGER = 10.0  # seconds at most for reading on after an early answer
 LINGER_SILENT = 2.0  # seconds of silence that end it
 LINGER_PIECE = 65536  # bytes read in one turn
 
+# Who leaves first when it is full: last those whose answer would be cut.
+LEAST_TO_LOSE = (
+    State.QUIET,
+    State.LINGERING,
+    State.HEAD,
+    State.BODY,
+    State.DRAINING,
+)
+
 
 class Lobby:
     """Everything that a worker waits for.
@@ -311,10 +320,20 @@ class Lobby:
                 self._dismiss(client)
 
     def _send_one_away(self) -> bool:
-        """Make room: the oldest idle leaves, else the oldest; False if none."""
-        idle = (c for c in self._clients.values() if c.state is State.QUIET)
-        client = next(idle, None) or next(iter(self._clients.values()), None)
-        if client is None:
-            return False
+        """Make room: of those with the least to lose the oldest leaves; False if
+        there is nobody."""
+        clients = self._clients.values()
+        for state in LEAST_TO_LOSE:
+            client = next((c for c in clients if c.state is state), None)
+            if client is not None:
+                self._send_away(client, "the lobby is full")
+                return True
+        return False
+
+    def _send_away(self, client: Client, reason: str) -> None:
+        """One who was not to leave yet: it is told, or at least it is noted."""
+        if client.state in (State.HEAD, State.BODY):
+            self._refuse(client, ProtocolError(reason, status=503))
+        elif client.state is State.DRAINING:
+            self._notice("cut answer", reason=reason)
         self._dismiss(client)
-        return True

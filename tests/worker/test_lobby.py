@@ -425,6 +425,29 @@ def test_when_none_is_idle_the_oldest_leaves(make_room: MakeRoom) -> None:
     assert not is_closed(second)
 
 
+def test_who_leaves_with_half_a_request_is_told_and_noted(make_room: MakeRoom) -> None:
+    room = make_room(size=1)
+    (half,) = room.let_in(b"ha")
+    room.visit(b"hello\n")
+    assert room.serve() == "hello"
+    assert half.recv(100) == b"503\n"
+    assert room.refused == ["the lobby is full"]
+
+
+def test_an_answer_is_cut_last_and_not_in_silence(make_room: MakeRoom) -> None:
+    room = make_room(size=2)
+    room.visit(b"big\n")
+    room.serve(BIG * 8)
+    (half,) = room.let_in(b"ha")
+    room.visit(b"big\n")
+    room.serve(BIG * 8)
+    assert half.recv(100) == b"503\n"
+    assert (room.lobby.count(), room.notices) == ((2, 2), [])
+    room.visit(b"hello\n")
+    assert room.serve() == "hello"
+    assert room.notices == ["cut answer"]
+
+
 def test_it_is_never_fuller_than_it_may(make_room: MakeRoom) -> None:
     room = make_room(size=5)
     for _ in range(50):
