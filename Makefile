@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check man soak bench wheel clean tools
+.PHONY: help demo test quick check man soak bench versus wheel clean tools
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,12 @@ soak: $(VENV)/.with-test  ## load and random faults (SECONDS=60)
 
 bench: $(VENV)/.with-test  ## CPU time a request, beside gunicorn and uWSGI if installed
 	$(BIN)/python tests/bench.py
+
+versus: $(VENV)/.with-test  ## the same events for prefork, gunicorn, uWSGI, php-fpm, Apache
+	@for each in gunicorn uwsgi; do $(BIN)/pip install --quiet $$each || \
+		echo "To be left out, since pip could not install it: $$each"; done
+	@.ci/tools versus
+	$(BIN)/python tests/versus/run.py $(ARGS)
 
 wheel: $(VENV)/.with-prefork  ## build dist/prefork-*.whl
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,0 +1,1 @@
+"""prefork beside other process managers: the same events, seen by clients."""
