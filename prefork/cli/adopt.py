@@ -32,9 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_status
     os.close(int(descriptor))
-    for fd in descriptors(
-        state
-    ):  # they came through this exec, and go through no other
+    # They came through this exec, and go through no other: templates are started so.
+    for fd in descriptors(state):
         os.set_inheritable(fd, False)
     run = adopt(state)
     if is_rehearsal:

@@ -14,12 +14,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from prefork import __version__
-from prefork.errors import (
-    EXIT_APPLICATION,
-    EXIT_CONFIG,
-    EXIT_OK,
-    EXIT_REFUSED,
-)
+from prefork.errors import EXIT_APPLICATION, EXIT_CONFIG, EXIT_OK, EXIT_REFUSED
 from prefork.master.handover import State, descriptors, write_handover
 from prefork.master.inquiry import Answer, Inquiry
 from prefork.master.reactor import Reactor
@@ -43,11 +38,7 @@ class Upgrade:
     """
 
     def __init__(
-        self,
-        reactor: Reactor,
-        log: Log,
-        *,
-        state: Callable[[], State],
+        self, reactor: Reactor, log: Log, *, state: Callable[[], State]
     ) -> None:
         self._reactor = reactor
         self._log = log
@@ -86,10 +77,15 @@ class Upgrade:
         self.number += 1
         self.reason, self.exit_status = "", EXIT_OK
         self._enter(Phase.CHECK)
-        state = self._state()
+        try:
+            self._check = self._rehearse(self._state())
+        except OSError as error:
+            self._fail(f"cannot start a process: {error.strerror}", EXIT_REFUSED)
+
+    def _rehearse(self, state: State) -> Inquiry:
         handover = write_handover(state)
         try:
-            self._check = Inquiry(
+            return Inquiry(
                 ADOPT_MODULE,
                 ["--rehearse", str(handover)],
                 self._reactor,
@@ -97,8 +93,6 @@ class Upgrade:
                 timeout=TIMEOUT,
                 lend=[handover, *descriptors(state)],
             )
-        except OSError as error:
-            self._fail(f"cannot start a process: {error.strerror}", EXIT_REFUSED)
         finally:
             os.close(handover)
 
@@ -128,13 +122,18 @@ class Upgrade:
             state["left_at"] = time.monotonic()
             if self._then_reload:
                 state["succession"]["is_wanted"] = True
-            handover = write_handover(state)
-            keep = [handover, *descriptors(state)]
             try:
-                become(ADOPT_MODULE, [str(handover)], keep=keep)
+                self._become_heir(state)
             except OSError as error:
-                os.close(handover)
                 self._fail(f"cannot exec: {error.strerror}", EXIT_REFUSED)
+
+    def _become_heir(self, state: State) -> None:
+        handover = write_handover(state)
+        try:
+            keep = [handover, *descriptors(state)]
+            become(ADOPT_MODULE, [str(handover)], keep=keep)
+        finally:
+            os.close(handover)
 
     def stop(self) -> None:
         """There will be no other program."""

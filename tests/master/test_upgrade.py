@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -335,6 +336,17 @@ def test_a_program_that_hangs(server: Server, program: Program) -> None:
     server.start("-w", "1", env=program.env)
     program.begin(ENTRY, "import time; time.sleep(60)")
     assert_nothing_changes(server, why="the new program was not ready in 0.5 s")
+
+
+def test_a_master_without_descriptors(server: Server) -> None:
+    """Behaviour 35: it can neither ask nor hand over."""
+    server.start("-w", "1")
+    before = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    used = sum(descriptors(server.pid).values())
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, before[1]))
+    assert_nothing_changes(server, why="cannot start a process: Too many open files")
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, before)
+    upgrade(server)
 
 
 def test_another_version_of_the_state_is_refused_before_exec(
