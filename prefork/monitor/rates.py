@@ -36,6 +36,7 @@ class Watch:
         before = self._answers[-1] if self._answers else status
         if before["pid"] != status["pid"] or before["now"] > status["now"]:
             self._answers.clear()  # another server
+            self._history.clear()
             before = status
         self._answers.append(status)
         while self._answers[0]["now"] < status["now"] - MEMORY:

@@ -1,0 +1,202 @@
+"""`prefork top`: one look in plain text, or a live view with keys."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from serving import Server, eventually
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+GET = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
+needs_rich = pytest.mark.skipif(not find_spec("rich"), reason="rich is not installed")
+
+
+def command(server: Server, *arguments: str) -> list[str]:
+    program = [sys.executable, "-m", "prefork.cli.control", "top"]
+    return [*program, "--pid", str(server.pid), *arguments]
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
+
+
+def once(server: Server, *arguments: str) -> str:
+    return subprocess.run(
+        command(server, *arguments),
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("arguments", [["--once"], []], ids=["once", "no-terminal"])
+def test_one_look_in_plain_text(server: Server, arguments: list[str]) -> None:
+    server.start("-w", "3", "-n", "shop")
+    with server.connect() as old, server.connect() as new:
+        old.sendall(GET % b"/sleep?s=60&say=first")
+        server.wait_log("first")
+        new.sendall(GET % b"/sleep?s=50&say=second")
+        server.wait_log("second")
+        head, table = once(server, *arguments).split("\n\n")
+    lines = head.splitlines()
+    assert lines[0].startswith(f"shop  serving  pid {server.pid}  generation 1  up ")
+    assert lines[1].startswith("requests/s 0.0, errors/s 0.0, busy 67 %, ")
+    assert lines[2] == "workers: 3 of 3 serve, 2 busy"
+    names, first, second, third = table.splitlines()
+    assert names.split()[-4:] == ["CPU", "RSS", "USS", "REQUEST"]
+    assert first.endswith("GET /sleep?s=60&say=first")
+    assert second.endswith("GET /sleep?s=50&say=second")
+    assert " idle " in third
+    assert "MB" in third and "%" in third
+
+
+@pytest.mark.parametrize("interval", ["0", "nan", "soon", "1e9"])
+def test_an_interval_is_some_time(interval: str) -> None:
+    program = [sys.executable, "-m", "prefork.cli.control", "top"]
+    result = subprocess.run(
+        [*program, "--interval", interval],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "is not 0.1 to 3600 seconds" in result.stderr
+
+
+def test_the_server_never_imports_what_top_draws_with() -> None:
+    program = "import prefork.cli.serve, prefork.cli.template, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert not {"rich", "psutil"} & set(loaded)
+
+
+# On a terminal
+
+
+class Terminal:
+    """top with a terminal of its own; `text` is all that it has shown."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self.pid, self._fd = pty.fork()
+        if not self.pid:
+            try:
+                os.execve(sys.executable, arguments, environment)
+            finally:
+                os._exit(127)
+        size = struct.pack("4H", 30, 120, 0, 0)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, size)
+        self.text = ""
+
+    def press(self, key: str) -> None:
+        os.write(self._fd, key.encode())
+
+    def shows(self, text: str) -> bool:
+        while select.select([self._fd], [], [], 0.02)[0]:
+            try:
+                self.text += os.read(self._fd, 65536).decode(errors="replace")
+            except OSError:  # EIO: it has left
+                break
+        return text in self.text
+
+    def wait(self) -> int:
+        give_up = time.monotonic() + 10
+        while time.monotonic() < give_up:
+            self.shows("")
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.pid = 0
+                return os.waitstatus_to_exitcode(status)
+        raise AssertionError("it is still running")
+
+    def close(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._fd)
+
+
+@pytest.fixture
+def terminal(server: Server) -> Iterator[Terminal]:
+    server.start("-w", "2")
+    arguments = command(server, "--interval", "0.2")
+    terminal = Terminal(arguments, ENVIRONMENT)
+    yield terminal
+    terminal.close()
+
+
+@needs_rich
+def test_it_is_drawn_again_and_again_until_q(
+    server: Server, terminal: Terminal
+) -> None:
+    eventually(lambda: terminal.shows("2 of 2 serve, 0 busy"))
+    with server.connect() as client:
+        client.sendall(GET % b"/sleep?s=60&say=asleep")
+        eventually(lambda: terminal.shows("GET /sleep?s=60&say=asleep"))
+        assert terminal.shows("2 of 2 serve, 1 busy")
+    terminal.press("q")
+    assert terminal.wait() == 0
+    assert "\x1b[?25h" in terminal.text[-40:]  # the cursor is back
+
+
+@needs_rich
+def test_keys_dump_scale_and_reload(server: Server, terminal: Terminal) -> None:
+    eventually(lambda: terminal.shows("2 of 2 serve"))
+    terminal.press("d")
+    eventually(lambda: terminal.shows("select a worker first"))
+    terminal.press("\x1b[B")
+    terminal.press("\x1b[B")
+    terminal.press("d")
+    eventually(lambda: terminal.shows("the stacks of worker 1 are in"))
+    server.wait_log("most recent call first")
+    terminal.press("+")
+    eventually(lambda: terminal.shows("3 of 3 serve"))
+    terminal.press("-")
+    eventually(lambda: len(server.workers()) == 2)
+    terminal.press("r")
+    server.wait_log("phase=commit")
+    eventually(lambda: terminal.shows("generation 2"))
+    terminal.press("q")
+    assert terminal.wait() == 0
+
+
+@needs_rich
+def test_it_ends_when_the_server_does(server: Server, terminal: Terminal) -> None:
+    eventually(lambda: terminal.shows("2 of 2 serve"))
+    assert server.stop() == 0
+    assert terminal.wait() == 1
+    assert "no master listens on" in terminal.text
+
+
+def test_without_rich_it_is_printed_again_and_again(
+    server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "rich.py").write_text("raise ModuleNotFoundError('rich')")
+    server.start("-w", "2")
+    environment = {**ENVIRONMENT, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    terminal = Terminal(command(server, "--interval", "0.2"), environment)
+    try:
+        eventually(lambda: terminal.shows("pip install 'prefork[top]'"))
+        eventually(lambda: terminal.shows("") or terminal.text.count("SLOT") >= 3)
+        terminal.press("\x03")
+        assert terminal.wait() == 0
+    finally:
+        terminal.close()
