@@ -315,9 +315,7 @@ class Lobby:
                 reason = f"the {part} arrived too slowly"
                 self._turn_away(client, ProtocolError(reason, status=408))
             else:
-                if client.state is State.DRAINING:
-                    self._notice("cut answer", reason="the client does not take it")
-                self._dismiss(client)
+                self._send_away(client, "the client does not take it")
 
     def _send_one_away(self) -> bool:
         """Make room: of those with the least to lose the oldest leaves; False if
@@ -331,9 +329,10 @@ class Lobby:
         return False
 
     def _send_away(self, client: Client, reason: str) -> None:
-        """One who was not to leave yet: it is told, or at least it is noted."""
+        """See a client off: half a request is answered, a cut answer is noted."""
         if client.state in (State.HEAD, State.BODY):
             self._refuse(client, ProtocolError(reason, status=503))
         elif client.state is State.DRAINING:
-            self._notice("cut answer", reason=reason)
+            peer = client.remote.get("REMOTE_ADDR", "")
+            self._notice("cut answer", client=peer, reason=reason)
         self._dismiss(client)
