@@ -26,6 +26,10 @@ from prefork.monitor.figures import (
 
 HELP = "↑↓ select   d dump its stacks   r reload   + - scale   q quit"
 BAR = 24  # columns
+FURNITURE = 5  # lines: two blank ones, names, a rule, help
+WIDE = 100  # columns: all of the table, and 20 for the request
+COLUMN = 11  # the widest of those that can be left out
+EXPENDABLE = ("USS", "GEN", "CPU", "RSS", "PID", "REQUESTS")
 LONG = 5.0  # seconds: a request that takes longer catches the eye
 VERY_LONG = 20.0
 MESSAGE_STAYS = 8.0  # seconds
@@ -111,7 +115,7 @@ class Screen:
             Text(escape_unprintable(title(view.status)), style="bold"),
             *self._draw_figures(view),
         ]
-        room = self._console.height - len(head) - 4
+        room = self._console.height - len(head) - FURNITURE
         rows = self._visible(in_order(view), max(1, room))
         return Group(*head, Text(), self._draw_table(view, rows), self._draw_foot())
 
@@ -159,7 +163,8 @@ class Screen:
 
     def _draw_table(self, view: View, slots: list[Fields]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=True)
-        for name in HEAD:
+        names = [name for name in HEAD if name not in self._too_much()]
+        for name in names:
             table.add_column(
                 name,
                 justify="right" if name in RIGHT else "left",
@@ -170,8 +175,14 @@ class Screen:
         for slot in slots:
             is_selected = slot["slot"] == self._selected
             style = f"{_style(slot)} {'reverse' if is_selected else ''}".strip()
-            table.add_row(*map(Text, cells(view, slot)), style=style)
+            row = dict(zip(HEAD, cells(view, slot), strict=True))
+            table.add_row(*(Text(row[name]) for name in names), style=style)
         return table
+
+    def _too_much(self) -> Sequence[str]:
+        """The columns that a narrow terminal does without."""
+        missing = max(0, WIDE - self._console.width)
+        return EXPENDABLE[: -(-missing // COLUMN)]
 
     def _draw_foot(self) -> Text:
         if self._message and time.monotonic() < self._message_until:
