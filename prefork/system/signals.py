@@ -76,17 +76,6 @@ class SignalPipe:
                 signal.signal(number, signal.SIG_DFL)
 
 
-def restore_defaults() -> None:
-    """Give every signal its default action again (PIPE stays ignored: EPIPE)."""
-    for number in signal.valid_signals() - {
-        signal.SIGKILL,
-        signal.SIGSTOP,
-        signal.SIGPIPE,
-    }:
-        if callable(signal.getsignal(number)):
-            signal.signal(number, signal.SIG_DFL)
-
-
 @contextmanager
 def blocked() -> Iterator[None]:
     """Hold all signals back, and deliver them afterwards.

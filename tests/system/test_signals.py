@@ -12,7 +12,6 @@ from prefork.system.signals import (
     SignalPipe,
     blocked,
     name_of,
-    restore_defaults,
     unblock_all,
 )
 
@@ -143,20 +142,6 @@ def test_what_was_blocked_before_stays_so() -> None:
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == {signal.SIGUSR2}
     unblock_all()
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
-
-
-@pytest.mark.process
-def test_defaults_come_back() -> None:
-    pid = os.fork()
-    if not pid:
-        SignalPipe((*USED, signal.SIGTERM, signal.SIGINT))
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        restore_defaults()
-        if signal.getsignal(signal.SIGPIPE) is not signal.SIG_IGN:
-            os._exit(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-        os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(
