@@ -53,6 +53,7 @@ class Demand:
         self._scaling = Scaling(self._rules, ceiling=max(8, 2 * (os.cpu_count() or 1)))
         self._serials: dict[int, int] = {}  # of the last sample, by slot
         self._look_at = 0.0
+        self._is_at_rest = False
         self._complain_at = 0.0
 
     @property
@@ -73,11 +74,12 @@ class Demand:
         self._scaling.hold_off(now)
 
     def next_look(self) -> float:
-        is_resting = self._rules.scale.is_static or not self.wanted
-        return FOREVER if is_resting else self._look_at
+        waits = self._rules.scale.is_static or not self.wanted or self._is_at_rest
+        return FOREVER if waits else self._look_at
 
     def look(self, listeners: Sequence[Listener], now: float) -> None:
         """Each turn of the loop; it is not always time."""
+        self._is_at_rest = False
         before = self.wanted
         if not before:
             self._wait_for_caller(listeners, now)
@@ -90,7 +92,8 @@ class Demand:
             self._log.info("scaling", workers=self.wanted, were=before)
 
     def rest(self) -> None:
-        """Nobody is wanted, whoever calls."""
+        """Until the next look() nobody is wanted, whoever calls."""
+        self._is_at_rest = True
         self._lookout.rest()
 
     def _wait_for_caller(self, listeners: Sequence[Listener], now: float) -> None:
@@ -102,18 +105,18 @@ class Demand:
 
     def _take_sample(self, listeners: Sequence[Listener]) -> Sample:
         slots = [member.slot for member in self._roster.in_states(State.SERVING)]
-        before, self._serials = (
-            self._serials,
-            {slot: self._scoreboard.read(slot).serial for slot in slots},
-        )
-        busy = sum(serial % 2 for serial in self._serials.values())
-        moved = (self._serials[slot] != before.get(slot, 0) for slot in slots)
+        serials = {slot: self._scoreboard.read(slot).serial for slot in slots}
+        # Short requests fall between two samples, but they leave their numbers.
+        moved = (serials[slot] != self._serials.get(slot, 0) for slot in slots)
+        has_served = any(moved)
+        self._serials = serials
+        busy = sum(serial % 2 for serial in serials.values())
         return Sample(
             busy=busy,
             idle=len(slots) - busy,
             starting=len(self._roster.in_states(*STARTING)),
             queue=_longest_queue(listeners),
-            has_served=any(moved),
+            has_served=has_served,
             has_memory=self._has_memory(),
         )
 

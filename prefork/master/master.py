@@ -219,6 +219,7 @@ class Master:
         # Else it is we who have slept, not they: they get one turn of grace.
         self._templates.check_deadlines(now)
         if self._stop.is_going_on:
+            self._staff.rest()
             self._templates.reconcile(self._staff.being_forked(), now)
             return
         is_free = self._is_proven and not self._succession.is_busy

@@ -90,6 +90,10 @@ class Staff:
         else:
             self._demand.look(self.target.listeners, now)
 
+    def rest(self) -> None:
+        """At a stop nobody else is wanted."""
+        self._demand.rest()
+
     def next_look(self) -> float:
         return self._demand.next_look()
 

@@ -183,6 +183,10 @@ def test_at_rest_it_hears_no_caller(house: House, caller: socket.socket) -> None
     house.reactor.turn(0.0)
     assert house.demand.wanted == 0
     assert house.wait() == 1  # and then it does
+    house.demand.rest()
+    assert house.demand.next_look() == FOREVER
+    house.look()
+    assert house.demand.next_look() == house.now + LOOK_EVERY
 
 
 def test_listeners_may_be_closed_while_it_holds_off(

@@ -147,6 +147,22 @@ def test_a_master_without_workers_does_nothing(server: Server) -> None:
     assert cpu_seconds(server.pid) - before < 0.3
 
 
+@pytest.mark.parametrize("number", [signal.SIGWINCH, signal.SIGTERM])
+def test_a_master_that_waits_for_the_last_request_does_nothing_else(
+    server: Server, number: int
+) -> None:
+    """It takes no samples, and does not wait for the next one either."""
+    server.start("-w", "1:4")
+    with crowd(server, 1, "/sleep?s=3&say=asleep"):
+        server.wait_log("asleep")
+        server.signal(number)
+        server.wait_log("received signal")
+        before = cpu_seconds(server.pid)
+        time.sleep(1.5)  # what is measured
+        assert cpu_seconds(server.pid) - before < 0.3
+    server.signal(signal.SIGTERM)
+
+
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
