@@ -27,9 +27,9 @@ from prefork.monitor.figures import (
 HELP = "↑↓ select   d dump its stacks   r reload   + - scale   q quit"
 BAR = 24  # columns
 FURNITURE = 5  # lines: two blank ones, names, a rule, help
-WIDE = 100  # columns: all of the table, and 20 for the request
+WIDE = 110  # columns: all of the table, and 20 for the request
 COLUMN = 11  # the widest of those that can be left out
-EXPENDABLE = ("USS", "GEN", "CPU", "RSS", "PID", "REQUESTS")
+EXPENDABLE = ("USS", "SHARED", "GEN", "CPU", "RSS", "PID", "REQUESTS")
 LONG = 5.0  # seconds: a request that takes longer catches the eye
 VERY_LONG = 20.0
 MESSAGE_STAYS = 8.0  # seconds

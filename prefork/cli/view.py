@@ -21,8 +21,8 @@ from prefork.monitor.figures import (
 from prefork.monitor.rates import Rates, Watch
 from prefork.monitor.usage import Usage, Usages
 
-HEAD = tuple("SLOT PID GEN STATE SINCE REQUESTS CPU RSS USS REQUEST".split())
-RIGHT = HEAD[:3] + HEAD[4:9]
+HEAD = tuple("SLOT PID GEN STATE SINCE REQUESTS CPU RSS USS SHARED REQUEST".split())
+RIGHT = HEAD[:3] + HEAD[4:10]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def cells(view: View, slot: Fields) -> tuple[str, ...]:
         format_share(usage.cpu),
         format_size(usage.rss),
         format_size(usage.uss),
+        format_share(usage.shared),
         escape_unprintable(describe_request(slot)),
     )
 

@@ -3,7 +3,7 @@
 A connection carries one question and its answer, as lines of JSON:
 
     {"verb": "scale", "workers": "+1"}
-    {"workers": 5}
+    {"workers": "5", "before": "4"}
 
 What is wrong is answered by {"error": "..."}.  The answer to some questions is a
 story, a line for each step, and one with "done" at its end.  Then the master
@@ -18,18 +18,21 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from prefork.errors import CommandError
 from prefork.master.reactor import Reactor
+from prefork.monitor.log import Log
 from prefork.system.listen import Listener
-from prefork.system.local import peer_of
+from prefork.system.local import Peer, peer_of
 
 PATIENCE = 5.0  # seconds for the question, and again for each part of the answer
 LONGEST_QUESTION = 4096  # bytes
 LONGEST_ANSWER = 4 << 20  # bytes that wait to be taken; 512 workers are 0.3 MB
 MOST_CALLERS = 200
 ACCEPTED_AT_ONCE = 64  # a flood of them must not keep the loop
+LOOKS = ("status",)  # verbs that change nothing, and are not logged
 PAUSE = 1.0  # seconds without accepting, when there was no descriptor for it
 
 Fields = dict[str, Any]
@@ -42,10 +45,15 @@ class Control:
     """Everyone who is connected to the control socket, if there is one."""
 
     def __init__(
-        self, door: Listener | None, reactor: Reactor, verbs: Mapping[str, Verb]
+        self,
+        door: Listener | None,
+        reactor: Reactor,
+        log: Log,
+        verbs: Mapping[str, Verb],
     ) -> None:
         self._door = door
         self._reactor = reactor
+        self._log = log
         self._verbs = verbs
         self._callers: list[Caller] = []
         self._is_listening = False
@@ -83,7 +91,7 @@ class Control:
         connection.setblocking(False)
         peer = peer_of(connection)
         if peer.may_command_us():
-            self._callers.append(Caller(connection, self._reactor, self._answer))
+            self._callers.append(self._make_caller(connection, peer))
             return
         refusal = {"error": f"user {peer.uid} may not: ask as the master's, or root"}
         try:
@@ -92,15 +100,28 @@ class Control:
             pass  # it has not waited for that
         connection.close()
 
-    def _answer(self, question: bytes) -> Fields | Story:
+    def _make_caller(self, connection: socket.socket, peer: Peer) -> "Caller":
+        answer = partial(self._answer, peer)
+        return Caller(connection, self._reactor, answer)
+
+    def _answer(self, peer: Peer, question: bytes) -> Fields | Story:
         try:
             fields = json.loads(question)
-            verb = self._verbs[fields.pop("verb")]
+            name = fields.pop("verb")
+            verb = self._verbs[name]
         except (ValueError, RecursionError):
             return {"error": "that is not JSON"}
         except (AttributeError, KeyError, TypeError):
             known = ", ".join(self._verbs)
             return {"error": f'write {{"verb": VERB}}; there are {known}'}
+        if name not in LOOKS:
+            self._log.info(
+                "received command",
+                verb=name,
+                arguments=json.dumps(fields),
+                pid=peer.pid,
+                uid=peer.uid,
+            )
         try:
             return verb(fields)
         except CommandError as error:
@@ -121,7 +142,7 @@ class Control:
         for each in state:
             connection = socket.socket(fileno=each["fd"])
             connection.setblocking(False)
-            caller = Caller(connection, self._reactor, self._answer)
+            caller = self._make_caller(connection, peer_of(connection))
             caller.listen_to(tell())
             self._callers.append(caller)
 

@@ -88,7 +88,7 @@ class Master:
         self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
         self._started_at = handover["started_at"] if handover else time.monotonic()
         self._verbs = self._make_verbs()
-        self._control = Control(door, self._reactor, self._verbs.table)
+        self._control = Control(door, self._reactor, self._log, self._verbs.table)
         self._handover = handover
         self._is_proven = False  # some worker has been ready
         self._turned_at = time.monotonic()

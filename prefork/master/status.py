@@ -68,8 +68,9 @@ def describe(house: House) -> Fields:
 def _state(house: House) -> str:
     if house.stop.is_going_on:
         return "stopping"
-    workers = house.crew.roster.in_states(State.SERVING)
-    return "serving" if workers else "not serving"
+    if house.crew.roster.in_states(State.SERVING):
+        return "serving"
+    return "starting" if house.staff.wanted else "without workers"
 
 
 def _members(house: House) -> list[Member]:

@@ -17,6 +17,13 @@ class Usage:
     rss: int | None = None  # bytes
     uss: int | None = None  # of these, those that no other process shares
 
+    @property
+    def shared(self) -> float | None:
+        """The share of its memory that others have too: what a fork has saved."""
+        if not self.rss or self.uss is None:
+            return None
+        return max(0.0, 1 - self.uss / self.rss)
+
 
 class Usages:
     """Looks at the same processes again and again; a pid used anew is a new one."""

@@ -56,7 +56,7 @@ def test_one_look_in_plain_text(server: Server, arguments: list[str]) -> None:
     assert lines[1].startswith("requests/s 0.0, errors/s 0.0, busy 67 %, ")
     assert lines[2] == "workers: 3 of 3 serve, 2 busy"
     names, first, second, third = table.splitlines()
-    assert names.split()[-4:] == ["CPU", "RSS", "USS", "REQUEST"]
+    assert names.split()[-5:] == ["CPU", "RSS", "USS", "SHARED", "REQUEST"]
     assert first.endswith("GET /sleep?s=60&say=first")
     assert second.endswith("GET /sleep?s=50&say=second")
     assert " idle " in third

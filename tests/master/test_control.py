@@ -162,6 +162,14 @@ def test_totals_never_go_back_and_states_add_up(server: Server) -> None:
         assert workers["busy"] <= len(status["slots"])
 
 
+def test_the_log_tells_who_has_asked_for_what(server: Server) -> None:
+    server.start("-w", "1")
+    say(server, b'{"verb": "scale", "workers": "+1", "note": "\\n2026 forged"}\n')
+    status_of(server)
+    (line,) = (each for each in server.log.splitlines() if "received command" in each)
+    assert "verb=scale" in line and f"pid={os.getpid()} uid={os.geteuid()}" in line
+
+
 # Callers who do not behave
 
 
@@ -181,6 +189,7 @@ def test_totals_never_go_back_and_states_add_up(server: Server) -> None:
         (b'{"verb": "scale", "workers": {}}\n', "is not a whole number"),
         (b'{"verb": "scale", "workers": "0"}\n', "0 is less than 1"),
         (b'{"verb": "scale", "workers": "-1"}\n', "cannot scale to -1"),
+        (b'{"verb": "scale", "pid": 1, "event": 2, "": 3}\n', "is not a whole number"),
         (b'{"verb": "dump", "slot": [1]}\n', "no worker in slot"),
         (b'{"verb": "dump", "slot": 7}\n', "no worker in slot 7"),
         (b"x" * 9000, "4096 bytes at most"),
