@@ -75,6 +75,7 @@ class Lobby:
         self._ready: deque[Client] = deque()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._sweep_at = 0.0
+        self._idle_last_word = LAST_WORD_IDLE
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call `callback` when `fd` is readable; next() then returns None."""
@@ -95,8 +96,13 @@ class Lobby:
         """Accept connections from now on."""
         self._entrance.open()
 
-    def close_doors(self, *, drain: bool) -> None:
-        """Accept no more (Entrance.close), and ask those inside to come to an end."""
+    def close_doors(self, *, drain: bool, last_word: float = LAST_WORD_IDLE) -> None:
+        """Accept no more (Entrance.close), and ask those inside to come to an end.
+
+        A client whose connection was kept alive may be about to use it: it has
+        `last_word` seconds to do so, and is answered with "Connection: close".
+        """
+        self._idle_last_word = last_word
         self._entrance.close(drain=drain)
         now = time.monotonic()
         for client in self._clients.values():
@@ -159,7 +165,7 @@ class Lobby:
     def _last_word(self, client: Client) -> float:
         """Seconds that a silent client may stay silent."""
         if self._entrance.is_closed:
-            return LAST_WORD_FRESH if client.is_fresh else LAST_WORD_IDLE
+            return LAST_WORD_FRESH if client.is_fresh else self._idle_last_word
         header, keep_alive = self._deadlines.header, self._deadlines.keep_alive
         return header if client.is_fresh else keep_alive
 

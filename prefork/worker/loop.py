@@ -21,6 +21,8 @@ from prefork.worker.service import Service
 
 LOOK_AT_MEMORY_EVERY = 1.0  # seconds: it costs 20 µs, so not after each request
 VERDICT = 1.0  # seconds to wait for a kill that the master has announced
+LAST_WORD = 0.5  # seconds for kept-alive clients who may be about to ask again
+UNHURRIED = 2.0  # the same while others serve on: nobody waits for us to leave
 ORPHAN_GRACE = 30  # seconds for the last request of a worker without a master
 
 
@@ -105,7 +107,8 @@ class Worker:
         self._lobby.open_doors()
 
     def _obey_retire(self, message: Message) -> None:
-        self._retire(drain=message.fields["drain"])
+        drain = message.fields["drain"]
+        self._retire(drain=drain, last_word=LAST_WORD if drain else UNHURRIED)
 
     def _hear_signals(self) -> None:
         """TERM, QUIT and INT retire a worker, whoever sent them; the kernel sends
@@ -126,8 +129,8 @@ class Worker:
         self._log.warning("lost master", pid=os.getpid())
         self._retire(drain=False)
 
-    def _retire(self, *, drain: bool) -> None:
+    def _retire(self, *, drain: bool, last_word: float = LAST_WORD) -> None:
         """Close the doors; what was accepted is served, then run() returns."""
         if not self._is_retiring or drain:
             self._is_retiring = True
-            self._lobby.close_doors(drain=drain)
+            self._lobby.close_doors(drain=drain, last_word=last_word)
