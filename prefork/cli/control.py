@@ -1,5 +1,6 @@
 """prefork: what an operator does with a server, a subcommand each."""
 
+import os
 import sys
 from argparse import (
     REMAINDER,
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from prefork import __version__
+from prefork.errors import EXIT_OK
 
 PROG = "prefork"
 COMMANDS = {  # the module has main(argv) -> exit status, and its own --help
@@ -34,7 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the subcommand; return its exit status."""
     options = _parser().parse_args(argv)
     module = import_module(COMMANDS[options.command][0])
-    status: int = module.main(options.arguments)
+    try:
+        status: int = module.main(options.arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as of `prefork check | head`: enough has been seen
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
     return status
 
 

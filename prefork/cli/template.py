@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from prefork.errors import EXIT_OK, ApplicationError
+from prefork.errors import EXIT_OK, PreforkError
 from prefork.monitor.access import AccessLog, Sink
 from prefork.monitor.log import Log, is_journal
 from prefork.monitor.outlet import ErrorStream, Outlet
@@ -115,36 +115,37 @@ class Estate:
 
 def _be_worker(newborn: Newborn, estate: Estate) -> int:
     """Live as a worker; returns the exit status."""
-    channel = newborn.channel
     # By force for as long as it imports: an import may hang, and hears nothing.
     if not die_with(estate.master, signal.SIGKILL):
         return EXIT_OK
     try:
         application = newborn.application or loader.load(estate.settings.app)
-    except ApplicationError as error:
-        channel.send("failed", text=str(error)[-TEXT_LIMIT:], status=error.exit_status)
+        if not die_with(estate.master, signal.SIGTERM):
+            return EXIT_OK
+        live(_birthright(newborn, estate), application)
+    except PreforkError as error:  # it cannot be imported, or its settings be kept
+        text = str(error)[-TEXT_LIMIT:]
+        newborn.channel.send("failed", text=text, status=error.exit_status)
         return error.exit_status
-    if not die_with(estate.master, signal.SIGTERM):
-        return EXIT_OK
-    live(
-        Birthright(
-            settings=estate.settings,
-            slot=newborn.slot,
-            generation=estate.generation,
-            channel=channel,
-            scoreboard=estate.scoreboard,
-            listeners=newborn.listeners,
-            bell=estate.bell,
-            log=estate.log.with_fields(worker=newborn.slot, pid=os.getpid()),
-            access_log=estate.open_access_log(),
-            reopen_logs=estate.reopen_logs,
-        ),
-        application,
-    )
     # Not sys.exit(): to tear the interpreter down touches every shared page, and
     # waits for threads.  But what the application registered has to run.
     atexit._run_exitfuncs()
     return EXIT_OK
+
+
+def _birthright(newborn: Newborn, estate: Estate) -> Birthright:
+    return Birthright(
+        settings=estate.settings,
+        slot=newborn.slot,
+        generation=estate.generation,
+        channel=newborn.channel,
+        scoreboard=estate.scoreboard,
+        listeners=newborn.listeners,
+        bell=estate.bell,
+        log=estate.log.with_fields(worker=newborn.slot, pid=os.getpid()),
+        access_log=estate.open_access_log(),
+        reopen_logs=estate.reopen_logs,
+    )
 
 
 if __name__ == "__main__":

@@ -76,11 +76,6 @@ class Succession:
         self._is_wanted = True
 
     @property
-    def is_asked(self) -> bool:
-        """Will another reload follow?"""
-        return self._is_wanted
-
-    @property
     def is_busy(self) -> bool:
         """Is a reload going on, or being undone?"""
         return self.reload is not None or self._is_returning

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from prefork.errors import ApplicationError
+from prefork.errors import ApplicationError, ConfigError
 
 
 def prepare(*, chdir: str, pythonpath: Sequence[str], env: Sequence[str]) -> None:
@@ -16,8 +16,8 @@ def prepare(*, chdir: str, pythonpath: Sequence[str], env: Sequence[str]) -> Non
         try:
             os.chdir(chdir)
         except OSError as error:
-            raise ApplicationError(
-                f"cannot change to directory {chdir!r}: {error.strerror}"
+            raise ConfigError(
+                f"chdir: cannot change to directory {chdir!r}: {error.strerror}"
             ) from error
     for directory in [os.getcwd(), *map(os.path.abspath, reversed(pythonpath))]:
         if directory not in sys.path:

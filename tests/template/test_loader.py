@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prefork.errors import ApplicationError
+from prefork.errors import ApplicationError, ConfigError
 from prefork.template.loader import load, prepare
 
 APPLICATION = """
@@ -146,7 +146,7 @@ def test_changes_the_directory(directory: Path) -> None:
 
 @pytest.mark.parametrize("chdir", ["absent", "loaded.py"])
 def test_says_which_directory_there_is_not(chdir: str) -> None:
-    with pytest.raises(ApplicationError, match=f"directory '{chdir}'"):
+    with pytest.raises(ConfigError, match=f"directory '{chdir}'"):
         prepare_here(chdir=chdir)
 
 
@@ -164,8 +164,8 @@ def test_a_directory_is_looked_through_once(directory: Path) -> None:
 
 
 def test_sets_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFORK_TEST_A", "before")
-    monkeypatch.delenv("PREFORK_TEST_B", raising=False)
-    prepare_here(env=("PREFORK_TEST_A=a=b", "PREFORK_TEST_B="))
-    assert os.environ["PREFORK_TEST_A"] == "a=b"
-    assert os.environ["PREFORK_TEST_B"] == ""
+    monkeypatch.setenv("TEST_A", "before")
+    monkeypatch.setenv("TEST_B", "before")
+    prepare_here(env=("TEST_A=a=b", "TEST_B="))
+    assert os.environ["TEST_A"] == "a=b"
+    assert os.environ["TEST_B"] == ""
