@@ -2,12 +2,10 @@
 
 import sys
 from collections.abc import Iterable
-from typing import Any
 
+from prefork.cli.calling import Fields
 from prefork.errors import EXIT_REFUSED, CommandError
 from prefork.monitor.escape import escape_unprintable
-
-Fields = dict[str, Any]
 
 CLEAR_LINE = "\r\x1b[K"
 

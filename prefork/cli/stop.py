@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from prefork.cli.calling import Master, add_choice, ask, choose, follow
 from prefork.cli.progress import explain_failure, show
-from prefork.cli.reload import INTERRUPTED
+from prefork.cli.renewal import INTERRUPTED
 from prefork.cli.report import report
 from prefork.errors import EXIT_OK, PreforkError
 

@@ -58,7 +58,7 @@ def test_waits_until_workers_run_the_new_program(server: Server, package: Path) 
     assert load.failures == []
     assert (run.returncode, run.stderr) == (0, "")
     assert "the master is version 99." in run.stdout
-    assert re.search(r"generation 2 serves\n$", run.stdout)
+    assert re.search(r"generation 2 serves, after .*\n$", run.stdout)
     eventually(lambda: len(server.workers()) == len(server.workers(2)) == 2)
     assert not {*before} & {*server.workers()}
 
