@@ -24,4 +24,7 @@ class Census:
 
     def _count(self) -> None:
         while not self._is_over.wait(0.02):
-            self.counts.append(len(self._server.workers()))
+            # Twice, because to look takes some milliseconds: a worker that left
+            # during the first look was replaced by one that came after its start.
+            seen = {*self._server.workers()} | {*self._server.workers()}
+            self.counts.append(len(seen))
