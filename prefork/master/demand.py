@@ -15,8 +15,9 @@ from prefork.master.scaling import Rules, Sample, Scaling
 from prefork.master.states import State
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard
+from prefork.system.cgroup import find_groups
 from prefork.system.listen import Listener, queue_depth
-from prefork.system.memory_limit import find_cgroup, read_share
+from prefork.system.memory_limit import read_share
 
 LOOK_EVERY = 0.25  # seconds
 FULL = 0.9  # of the memory of our control group: no more workers
@@ -49,7 +50,7 @@ class Demand:
         self._lookout = Lookout(reactor)
         self._log = log
         self._rules = Rules()
-        self._cgroup = cgroup or find_cgroup()
+        self._cgroups = [cgroup] if cgroup else find_groups()
         self._scaling = Scaling(self._rules, ceiling=max(8, 2 * (os.cpu_count() or 1)))
         self._serials: dict[int, int] = {}  # of the last sample, by slot
         self._look_at = 0.0
@@ -121,7 +122,7 @@ class Demand:
         )
 
     def _has_memory(self) -> bool:
-        share = read_share(self._cgroup) if self._cgroup else None
+        share = read_share(self._cgroups)
         return share is None or share < FULL
 
     def _complain(self, now: float) -> None:

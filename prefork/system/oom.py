@@ -7,11 +7,11 @@ were killed for want of memory, whoever's limit it was.  It is raised before the
 signal is sent, so whoever reaps the victim finds it raised.
 """
 
-import os
 from collections import deque
-from collections.abc import Iterator
-from pathlib import Path
 
+from prefork.system.cgroup import find_groups
+
+COUNTERS = ("memory.events", "memory.oom_control")  # of version 2, of version 1
 LOOK_EVERY = 1.0  # seconds: it costs 20 µs
 # Seconds from the kill until the victim is reaped: its memory is freed first.
 FRESH = 10.0
@@ -65,43 +65,6 @@ def read_count(counter: str) -> int:
 
 
 def find_counter(process: str = "/proc/self") -> str | None:
-    """The file with the count of the control group that we are in, or None.
-
-    `process` is our directory in /proc: `cgroup` and `mountinfo` are read there
-    (cgroups(7), proc_pid_mountinfo(5)).
-    """
-    try:
-        groups = Path(process, "cgroup").read_text()
-        mounts = Path(process, "mountinfo").read_text()
-    except OSError:
-        return None
-    candidates = _find_counters(dict(_read_places(groups)), mounts)
-    return next(filter(os.path.exists, candidates), None)
-
-
-def _read_places(groups: str) -> Iterator[tuple[str, str]]:
-    """Controller → our path in its hierarchy; "" is the controller of v2.
-
-    A line is `4:memory:/path`, or `0::/path` for v2.
-    """
-    for line in groups.splitlines():
-        _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            yield controller, path
-
-
-def _find_counters(places: dict[str, str], mountinfo: str) -> Iterator[str]:
-    for line in mountinfo.splitlines():
-        what, _, filesystem = line.partition(" - ")
-        root, mount_point = what.split()[3:5]
-        kind, _, options = filesystem.split(" ", 2)
-        if kind == "cgroup2" and "" in places:
-            yield _inside(mount_point, root, places[""]) + "/memory.events"
-        elif kind == "cgroup" and "memory" in options.split(","):
-            place = places.get("memory", "/")
-            yield _inside(mount_point, root, place) + "/memory.oom_control"
-
-
-def _inside(mount_point: str, root: str, path: str) -> str:
-    """Where `path` is, if a file system's directory `root` is mounted there."""
-    return mount_point + path.removeprefix(root.rstrip("/")).rstrip("/")
+    """The file with the count of the control group that we are in, or None."""
+    candidates = (group / name for group in find_groups(process) for name in COUNTERS)
+    return next((str(path) for path in candidates if path.exists()), None)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -119,3 +120,24 @@ def test_an_import_that_ran_out_of_memory_is_no_riddle(
     os.kill(server.workers()[0], signal.SIGKILL)
     server.wait_log('lost worker cause="SIGKILL from outside"')
     assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_where_memory_runs_short_no_worker_is_added(
+    server: Server, small_group: Path
+) -> None:
+    """Behaviour 63: the load would ask for more."""
+    server.start("-w", "1:4", preexec_fn=partial(move_into, small_group))
+    server.get(f"/leak?mb={150 - used_megabytes(small_group)}")  # of 160
+    before = len(server.workers())
+    with ThreadPoolExecutor() as callers:
+        answers = list(callers.map(server.get, ["/sleep?s=1"] * 4))
+    assert [status for status, *_ in answers] == [200] * 4
+    server.wait_log('cannot scale .*reason="the memory of the control group')
+    assert len(server.workers()) == before
+    assert server.stop() == 0
+
+
+def used_megabytes(group: Path) -> int:
+    files = (group / "memory.current", group / "memory.usage_in_bytes")
+    return next(int(file.read_text()) for file in files if file.exists()) >> 20
