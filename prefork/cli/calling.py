@@ -117,6 +117,11 @@ def ask(master: Master, verb: str, **fields: Any) -> Fields:
     raise CommandError("the master has ended the conversation")
 
 
+def knows_pids(master: Master, status: Fields) -> bool:
+    """Are the pids that a master tells ours too?  Not if it is in a container."""
+    return bool(status["pid"] == master.pid)
+
+
 def follow(master: Master, verb: str, **fields: Any) -> Iterator[Fields]:
     """Ask, and return each line of the answer as it comes; CommandError."""
     connection, _ = _connect(master.where)

@@ -28,15 +28,16 @@ def main(argv: Sequence[str]) -> int:
 
 def _row(master: Master) -> tuple[str, ...]:
     try:
-        return _format_row(ask(master, "status"))
+        return _format_row(master.pid, ask(master, "status"))
     except CommandError as error:
         return (str(master.pid), str(error), "", "", "", "", "")
 
 
-def _format_row(status: Fields) -> tuple[str, ...]:
+def _format_row(pid: int, status: Fields) -> tuple[str, ...]:
+    """`pid` is what --pid takes: in a container the master has another one."""
     workers = status["workers"]
     return (
-        str(status["pid"]),
+        str(pid),
         status["name"],
         status["state"],
         f"{workers['serving']}/{workers['scale']}",

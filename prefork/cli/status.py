@@ -5,7 +5,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 
-from prefork.cli.calling import Fields, add_choice, ask, choose
+from prefork.cli.calling import Fields, add_choice, ask, choose, knows_pids
 from prefork.cli.report import report
 from prefork.errors import EXIT_OK, PreforkError
 from prefork.monitor.escape import escape_unprintable
@@ -29,16 +29,20 @@ def main(argv: Sequence[str]) -> int:
     add_choice(parser)
     options = parser.parse_args(argv)
     try:
-        status = ask(choose(options), "status")
+        master = choose(options)
+        status = ask(master, "status")
     except PreforkError as error:
         return report(error, prog=PROG)
-    print(json.dumps(status, indent=2) if options.json else format_status(status))
+    if options.json:
+        print(json.dumps(status, indent=2))
+    else:
+        print(format_status(status, knows_pids=knows_pids(master, status)))
     return EXIT_OK
 
 
-def format_status(status: Fields) -> str:
+def format_status(status: Fields, *, knows_pids: bool) -> str:
     """Write a head, and a line for each worker."""
-    rows = [_row(slot) for slot in status["slots"]]
+    rows = [_row(slot, knows_pids=knows_pids) for slot in status["slots"]]
     head = "\n".join(map(escape_unprintable, describe(status)))
     return f"{head}\n\n{format_table(HEAD, rows, right=RIGHT)}"
 
@@ -88,7 +92,7 @@ def describe_reload(reload: Fields) -> str:
     return f"failed {ago} in phase {last['phase']}: {reason}"
 
 
-def _row(slot: Fields) -> tuple[str, ...]:
+def _row(slot: Fields, *, knows_pids: bool) -> tuple[str, ...]:
     return (
         str(slot["slot"]),
         str(slot["pid"] or "-"),
@@ -97,7 +101,7 @@ def _row(slot: Fields) -> tuple[str, ...]:
         format_duration(slot["seconds"]),
         str(slot["requests"]),
         str(slot["errors"]),
-        format_size(_read_rss(slot["pid"])),
+        format_size(_read_rss(slot["pid"]) if knows_pids else None),
         describe_request(slot),
     )
 

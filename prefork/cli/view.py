@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from prefork.cli.calling import Fields, Master, ask
+from prefork.cli.calling import Fields, Master, ask, knows_pids
 from prefork.cli.status import (
     describe_queue,
     describe_reload,
@@ -45,7 +45,8 @@ class Viewer:
     def look(self) -> View:
         """CommandError when the master is gone."""
         status = ask(self.master, "status")
-        pids = [slot["pid"] for slot in status["slots"] if slot["pid"]]
+        slots = status["slots"] if knows_pids(self.master, status) else []
+        pids = [slot["pid"] for slot in slots if slot["pid"]]
         return View(status, self._watch.look(status), self._usages.look(pids))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -120,6 +121,41 @@ def test_list_has_a_line_for_each(server: Server) -> None:
     (line,) = (line for line in lines if line.split()[0] == str(server.pid))
     assert line.split()[1:5] == ["shop", "serving", "2/2", "1"]
     assert line.endswith(f"http://127.0.0.1:{server.port}")
+
+
+def in_a_namespace(command: list[str]) -> list[str]:
+    """As a container has it: the first process there has the pid 1."""
+    return ["unshare", "--pid", "--fork", "--kill-child", "--", *command]
+
+
+def test_a_master_in_a_container_is_known_by_the_pid_that_it_has_here(
+    tmp_path: Path,
+) -> None:
+    probe = subprocess.run(in_a_namespace(["true"]), capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("cannot make a pid namespace")
+    (tmp_path / "app.py").write_text("def wsgi(environ, start): ...\n")
+    name = f"shop-{os.getpid()}"
+    command = [sys.executable, "-m", "prefork.cli.wsgi", "-w", "1", "-n", name]
+    container = subprocess.Popen(
+        in_a_namespace([*command, "-b", "127.0.0.1:0", "app:wsgi"]),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: re.search(rf"{name} +serving", run("list").stdout))
+        (line,) = (each for each in run("list").stdout.splitlines() if name in each)
+        pid = line.split()[0]
+        assert pid != "1"
+        status = run("status", "--pid", pid).stdout
+        assert f"{name}: serving, pid 1," in status
+        assert re.search(r"^ +0 .* - *$", status, re.MULTILINE), "the RSS of another"
+        assert run("stop", "--pid", pid).returncode == 0
+        assert container.wait(timeout=10) == 0
+    finally:
+        container.kill()
+        container.wait()
 
 
 def test_status_is_a_head_and_a_table(server: Server) -> None:
