@@ -19,6 +19,12 @@ AT_ONCE = 5.0  # seconds: what should happen by itself, and soon
 PATIENCE = 15.0
 FORK_WATCH = 6.0
 FORKS_ALLOWED = 20
+NOTE_AND_EXIT = """\
+import os
+with open("seen", "a") as file:
+    file.write(f"exit {os.getpid()}\\n")
+os._exit(1)
+"""
 SLOW_IMPORT = 2.0  # seconds
 DEADLINE = 2  # seconds
 
@@ -148,14 +154,12 @@ def kill_parent(server: Contestant) -> Finding:
 
 def exit_at_import(server: Contestant) -> Finding:
     server.start(workers=2, import_in_worker=True)
-    _wait_imports(server, 2)
-    server.change_import("import os, time")  # of another version, which is well
-    broken = "with open('seen', 'a') as f: f.write('fork 1\\n')\nimport os; os._exit(1)"
-    server.change_import(broken)
+    wait_until(lambda: len(server.seen("import")) >= 2, PATIENCE)
+    server.change_import(NOTE_AND_EXIT)
     for worker in server.workers():
         os.kill(worker, signal.SIGKILL)
     time.sleep(FORK_WATCH)
-    forks = len(server.seen("fork"))
+    forks = len(server.seen("exit"))
     server.publish("3")
     took = server.wait_version("3", 30)
     text = f"{forks} forks, "
@@ -166,10 +170,6 @@ def exit_at_import(server: Contestant) -> Finding:
     )
 
 
-def _wait_imports(server: Contestant, number: int) -> None:
-    wait_until(lambda: len(server.seen("import")) >= number, PATIENCE)
-
-
 def kill_worker(server: Contestant) -> Finding:
     scene = Scene(server)
     os.kill(scene.worker, signal.SIGKILL)
@@ -178,8 +178,11 @@ def kill_worker(server: Contestant) -> Finding:
     # Not all of them look at once.
     names_request = wait_until(lambda: "/sleep?1" in server.log, 2) is not None
     names_signal = re.search(r"SIGKILL|signal\W*(9|kill)", server.log, re.IGNORECASE)
-    told = "request" if names_request else "signal" if names_signal else "nothing"
-    return Finding(queued == ALL_QUEUED and names_request, f"{queued}, log: {told}")
+    told = "the signal" if names_signal else "nothing"
+    told = "the request" if names_request else told
+    return Finding(
+        queued == ALL_QUEUED and names_request, f"{queued}, log names {told}"
+    )
 
 
 def hang(server: Contestant) -> Finding:
@@ -213,20 +216,20 @@ def upgrade(server: Contestant) -> Finding:
 
 def scale(server: Contestant) -> Finding:
     server.start(workers=3)
-    _wait_imports(server, 1)
-    assert wait_until(lambda: len(server.workers()) == 3, PATIENCE) is not None
+    assert _has_workers(server, 3)
     with Clients(server) as clients:
         for _ in range(3):
             for step, wanted in ((server.remove_worker, 2), (server.add_worker, 3)):
                 step()
                 if not _has_workers(server, wanted):
-                    return Finding(False, f"{len(server.workers())} stay {wanted}")
+                    count = len(server.workers())
+                    return Finding(False, f"{count} workers, not {wanted}")
     return Finding(not clients.failed, str(clients))
 
 
 def _has_workers(server: Contestant, number: int) -> bool:
-    has_so_many = wait_until(lambda: len(server.workers()) == number, AT_ONCE)
-    return has_so_many is not None
+    took = wait_until(lambda: len(server.workers()) == number, PATIENCE)
+    return took is not None
 
 
 EVENTS: dict[str, Callable[[Contestant], Finding]] = {

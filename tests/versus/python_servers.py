@@ -69,10 +69,16 @@ class Prefork(PythonContestant):
         self.signal(signal.SIGTTOU)
 
     def workers(self) -> list[int]:
-        titles = {
-            pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in super().workers()
-        }
-        return [pid for pid, t in titles.items() if t.startswith(b"prefork: worker")]
+        return [pid for pid in super().workers() if _is_worker(pid)]
+
+
+def _is_worker(pid: int) -> bool:
+    """By its title: a template is none."""
+    try:
+        title = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False  # it has just left
+    return title.startswith(b"prefork: worker")
 
 
 class Gunicorn(PythonContestant):

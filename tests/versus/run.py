@@ -66,6 +66,8 @@ def main() -> int:
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
     names = options.only.split(",") if options.only else []
+    if unknown := set(names) - {kind.name for kind in CONTESTANTS}:
+        parser.error(f"no such server: {', '.join(sorted(unknown))}")
     kinds = [kind for kind in CONTESTANTS if not names or kind.name in names]
     words = options.events.split(",")
     titles = [title for title in EVENTS if any(word in title for word in words)]
