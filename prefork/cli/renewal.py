@@ -43,15 +43,19 @@ def renew(argv: Sequence[str], *, verb: str, description: str, epilog: str) -> i
     except KeyboardInterrupt:
         print("\nthe server goes on with it")
         return INTERRUPTED
-    return _tell(end, prog)
-
-
-def _tell(end: Fields, prog: str) -> int:
     if end["status"]:
-        phase = f" in phase {end['phase']}" if "phase" in end else ""
-        kept = "program" if end.get("phase") == "rehearse" else "code"
-        what = f"failed{phase}; the old {kept} goes on serving"
-        return explain_failure(end, prog=prog, what=what)
+        return explain_failure(end, prog=prog, what=_what_failed(verb, end))
     took = f", after {format_duration(end['seconds'])}" if "seconds" in end else ""
     print(f"generation {end['generation']} serves{took}")
     return EXIT_OK
+
+
+def _what_failed(verb: str, end: Fields) -> str:
+    phase = end.get("phase", "")
+    if phase == "rehearse":
+        return "failed in phase rehearse; the old program goes on serving"
+    upgraded = (
+        "upgraded, but the reload after it " if verb == "upgrade" and phase else ""
+    )
+    where = f" in phase {phase}" if phase else ""
+    return f"{upgraded}failed{where}; the old code goes on serving"

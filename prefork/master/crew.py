@@ -150,6 +150,8 @@ class Crew:
 
     def dump(self, member: Member) -> None:
         """Have it write its stacks to stderr, which leads to the log."""
+        request = self._scoreboard.read(member.slot).request
+        self.log.info("dumping stacks", **self.name(member), request=request)
         self._signal(member, DUMP_STACKS)
 
     def open(self, member: Member) -> None:
