@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 TESTS = Path(__file__).parents[1]
 PACKAGE = TESTS.parent / "prefork"
+DELAY = 0.25  # seconds; without neighbours it is less than 0.05
 BUSY = ["/", "/pid", "/sleep?s=0.005", "/sleep?s=0.05", "/big?size=50000"]
 ENTRY = "cli/adopt.py"
 IN_EARNEST = (
@@ -82,6 +83,20 @@ def test_an_upgrade_under_load_loses_nothing(server: Server) -> None:
     assert (server.workers(), server.template()) == before
     assert server.processes()[server.pid] == "prefork: master [app:wsgi]"
     assert server.stop() == 0
+
+
+def test_nobody_waits_for_an_upgrade(server: Server) -> None:
+    """Behaviour 34: no longer than under the same load without one."""
+    server.start("-w", "2")
+    with Load(server, clients=4, paths=BUSY) as calm:
+        eventually(lambda: calm.answered > 400, within=60)
+    with Load(server, clients=4, paths=BUSY) as load:
+        for _ in range(3):
+            upgrade(server)
+        eventually(lambda: load.answered > 400, within=60)
+    print(f"longest: {calm.longest:.3f} s, with upgrades {load.longest:.3f} s")
+    assert load.failures == calm.failures == []
+    assert load.longest < calm.longest + DELAY
 
 
 def test_descriptors_are_equal_after_twenty_upgrades(server: Server) -> None:

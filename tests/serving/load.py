@@ -55,6 +55,7 @@ class Load:
         self.bodies: dict[str, set[bytes]] = {path: set() for path in paths}
         self.failures: list[Failure] = []
         self.answered = 0
+        self._longest = [0.0] * clients  # one writer each
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
@@ -71,6 +72,11 @@ class Load:
             thread.join()
 
     @property
+    def longest(self) -> float:
+        """Seconds that the slowest of the answers took, connecting included."""
+        return max(self._longest)
+
+    @property
     def cut(self) -> list[Failure]:
         """Those that a server had accepted, and did not answer."""
         return [failure for failure in self.failures if failure.stage == "request"]
@@ -80,6 +86,7 @@ class Load:
         connection = _Connection(self._port, keeps=keeps)
         while not self._is_over.is_set():
             path = chance.choice(self._paths)
+            began = time.monotonic()
             try:
                 status, body = connection.get(path)
             except (OSError, http.client.HTTPException) as error:
@@ -87,6 +94,8 @@ class Load:
                 connection.close()
                 time.sleep(0.01)
             else:
+                took = time.monotonic() - began
+                self._longest[number] = max(self._longest[number], took)
                 self.bodies[path].add(body)
                 self.answered += 1
                 if status != 200:
