@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from setproctitle import getproctitle
+
 from prefork.config import Configuration
 from prefork.errors import PreforkError
 from prefork.master.handover import State
@@ -20,6 +22,9 @@ from prefork.system.pidfile import PidFile
 def serve(configuration: Configuration, arguments: Sequence[str]) -> int:
     """Serve until told to stop; returns the exit status.  PreforkError."""
     settings = configuration.settings
+    # It looks for the place of titles below the first variable of the environment:
+    # if that is $PWD, and is set anew, there is nothing to be found any more.
+    getproctitle()
     home.remember()
     if not settings.daemon:
         return _serve(settings, arguments, None)

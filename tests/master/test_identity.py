@@ -86,6 +86,14 @@ def test_titles_say_who_is_who(server: Server) -> None:
     }
 
 
+def test_titles_can_be_set_whatever_the_environment_begins_with(
+    server: Server,
+) -> None:
+    """They are written where it was, and $PWD may be corrected at start."""
+    server.start("-w", "1", env={"PWD": "/nowhere"})
+    assert "prefork: master [app:wsgi]" in server.processes().values()
+
+
 def test_titles_say_the_name_that_was_given(server: Server) -> None:
     server.start("-w", "1", "-n", "shop")
     assert all(title.endswith(" [shop]") for title in server.processes().values())

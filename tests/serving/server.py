@@ -45,6 +45,7 @@ class Server:
         command += ["-b", bind] if bind else []
         command += [app] if app else []
         environment = {
+            **(env or {}),  # first in order, and last in word
             **os.environ,
             "PYTHONPATH": f"{ROOT}:{PROGRAMS}",
             MARK: self.mark,
