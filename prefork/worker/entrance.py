@@ -7,7 +7,7 @@ listener, and what follows from them:
   been woken does not move a worker to its end: one of six got 120 of 120
   connections.  So a door is taken out and put back when it has woken us, which
   moves us to the end: 20 each, no wake-up in vain, for 2 system calls.  A worker
-  that found the connection waiting was not woken, and stands where it stood.
+  that found a request waiting was not woken, and stands where it stood.
 * A worker that was woken and does not accept keeps the connection from its idle
   siblings.  So one that has a request to serve first rings the bell: an eventfd
   that all workers watch in the same way.
@@ -72,7 +72,7 @@ class Entrance:
     def descriptors(self) -> list[int]:
         return [*self._doors, self._bell]
 
-    def answer(self, fd: int, *, is_busy: bool, has_slept: bool = True) -> None:
+    def answer(self, fd: int, *, is_busy: bool) -> None:
         """A door, or the bell, can be read: accept, unless we are to be busy."""
         if is_busy:
             os.eventfd_write(self._bell, 1)  # for an idle sibling
@@ -81,9 +81,12 @@ class Entrance:
             self.try_one()
         elif door := self._doors.get(fd):
             self._accept_from(door)
-            if has_slept and self.is_open and not self._paused_until:
-                self._epoll.unregister(fd)
-                self._epoll.register(fd, EVENTS)
+
+    def step_back(self, fd: int) -> None:
+        """Go to the end of a door's queue: the next one is for a sibling."""
+        if fd in self._doors and self.is_open and not self._paused_until:
+            self._epoll.unregister(fd)
+            self._epoll.register(fd, EVENTS)
 
     def _stop_the_bell(self) -> None:
         os.set_blocking(self._bell, False)  # the application may have cleared it

@@ -137,8 +137,10 @@ class Lobby:
             else:
                 door = fd
         if door >= 0:
-            has_slept = now - before > NAP
-            self._entrance.answer(door, is_busy=bool(self._ready), has_slept=has_slept)
+            self._entrance.answer(door, is_busy=bool(self._ready))
+            # Who brought nothing yet leaves us idle, and first in the queue.
+            if now - before > NAP or not self._ready:
+                self._entrance.step_back(door)
         elif self._entrance.is_closed:
             self._entrance.drain_one()
         elif self._entrance.is_open and not events:

@@ -195,13 +195,14 @@ def test_a_new_deadline_is_for_the_new_workers_only(server: Server, site: Site) 
     """Behaviour 31."""
     site.configure(workers=1, timeout=30, bind=["127.0.0.1:0"])
     start(server, site)
-    with server.connect() as old, server.connect() as new:
+    with server.connect() as old:
         old.sendall(b"GET /sleep?s=3&say=asleep HTTP/1.1\r\nHost: x\r\n\r\n")
         server.wait_log("asleep")
         site.configure(workers=1, timeout=1, bind=["127.0.0.1:0"])
         reload(server)
-        new.sendall(b"GET /sleep?s=60 HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert new.recv(65536) == b""
+        with server.connect() as new:
+            new.sendall(b"GET /sleep?s=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert new.recv(65536) == b""
         assert b"slept" in old.recv(65536)
 
 

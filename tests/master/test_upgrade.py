@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -280,9 +281,10 @@ def test_a_program_that_crashes_at_once_leaves_no_one_behind(
         server.port = listener.getsockname()[1]
         intact = (program.path / "prefork" / ENTRY).read_text()
         program.begin(ENTRY, IN_EARNEST + "import os; os.abort()")
-        with server.connect() as client, server.connect() as queued:
+        with server.connect() as client, ExitStack() as later:
             client.sendall(b"GET /sleep?s=1&say=asleep HTTP/1.1\r\nHost: x\r\n\r\n")
             server.wait_log("asleep")
+            queued = later.enter_context(server.connect())
             server.signal(signal.SIGUSR2)
             assert server.wait() == -signal.SIGABRT
             assert b"slept" in client.recv(65536)

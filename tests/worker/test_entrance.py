@@ -45,6 +45,8 @@ class House:
         """What a worker does when it is woken."""
         for fd in self.is_woken():
             self.entrance.answer(fd, is_busy=is_busy)
+            if not is_busy:
+                self.entrance.step_back(fd)
 
     def close(self) -> None:
         self.epoll.close()
