@@ -10,7 +10,8 @@ from prefork.config import Configuration, load
 from prefork.config.file import refuse_world_writable
 from prefork.config.options import format_help, synopsis
 from prefork.errors import ConfigError
-from prefork.settings import SETTINGS, Settings
+from prefork.settings import Settings
+from prefork.settings.registry import SETTINGS
 from prefork.settings.scale import Scale
 
 Write = Callable[[str, str], None]

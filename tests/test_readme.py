@@ -15,7 +15,7 @@ from prefork.cli.control import COMMANDS
 from prefork.config import load
 from prefork.errors import EXIT_MEANINGS
 from prefork.master.master import ON_SIGNAL
-from prefork.settings import SETTINGS
+from prefork.settings.registry import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import prefork.settings
-from prefork.settings import GROUPS, SETTINGS, Setting, Settings, from_json, to_json
+from prefork.settings import GROUPS, Settings
+from prefork.settings.registry import SETTINGS, Setting, from_json, to_json
 
 IMPURE = {"logging", "os", "select", "signal", "socket", "sys", "time"}
 

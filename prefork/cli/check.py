@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from prefork.cli.report import report, report_missing_app
 from prefork.config import Configuration, load
 from prefork.errors import EXIT_OK, PreforkError
-from prefork.settings import SETTINGS, Settings
+from prefork.settings import Settings
+from prefork.settings.registry import SETTINGS
 
 PROG = "prefork check"
 WIDEST = 30  # a value longer than that moves its origin to the right

@@ -12,7 +12,8 @@ from pathlib import Path
 from textwrap import wrap
 
 from prefork.errors import EXIT_MEANINGS, EXIT_OK
-from prefork.settings import COMBINED, FIXED, SETTINGS, Setting
+from prefork.settings import COMBINED, FIXED
+from prefork.settings.registry import SETTINGS, Setting
 
 REGION = re.compile(
     r'(^\.\\" generated: (\w+)\n).*?(?=^\.\\" end$)', re.MULTILINE | re.DOTALL

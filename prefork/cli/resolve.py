@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from prefork.cli.wsgi import PROG
 from prefork.config import load
 from prefork.errors import EXIT_CONFIG, EXIT_OK, ConfigError
-from prefork.settings import to_json
+from prefork.settings.registry import to_json
 from prefork.system import home
 
 

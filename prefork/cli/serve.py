@@ -11,7 +11,8 @@ from prefork.master.handover import State
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.master import Master
-from prefork.settings import Settings, from_json
+from prefork.settings import Settings
+from prefork.settings.registry import from_json
 from prefork.system import home, listen
 from prefork.system.daemon import Handshake, detach
 from prefork.system.listen import Listener

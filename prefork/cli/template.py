@@ -16,7 +16,8 @@ from prefork.monitor.log import Log, is_journal
 from prefork.monitor.outlet import ErrorStream, Outlet
 from prefork.monitor.scoreboard import Scoreboard
 from prefork.monitor.syslog import SyslogSink
-from prefork.settings import Settings, from_json
+from prefork.settings import Settings
+from prefork.settings.registry import from_json
 from prefork.system.channel import TEXT_LIMIT, Message, adopt
 from prefork.system.processes import die_with
 from prefork.template import loader

@@ -14,7 +14,8 @@ from prefork.config.file import read_file
 from prefork.config.given import Given
 from prefork.config.options import parse_arguments, read_options
 from prefork.errors import ConfigError
-from prefork.settings import SETTINGS, Settings
+from prefork.settings import Settings
+from prefork.settings.registry import SETTINGS
 
 PREFIX = "PREFORK_"
 

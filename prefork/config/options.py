@@ -6,7 +6,7 @@ from typing import Any
 
 from prefork import __version__
 from prefork.config.given import Given
-from prefork.settings import SETTINGS, Setting
+from prefork.settings.registry import SETTINGS, Setting
 
 USAGE = "%(prog)s [OPTION]... MODULE:CALLABLE"
 ABOUT = "Serve a WSGI application from a pool of pre-forked worker processes."

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from prefork.errors import EXIT_CONFIG
 from prefork.master.inquiry import Answer, Inquiry
 from prefork.master.reactor import Reactor
-from prefork.settings import Settings, from_json
+from prefork.settings import Settings
+from prefork.settings.registry import from_json
 
 CHECK_MODULE = "prefork.cli.resolve"
 TIMEOUT = 10.0  # seconds

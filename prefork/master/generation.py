@@ -8,7 +8,8 @@ from typing import Any
 
 from prefork.errors import EXIT_APPLICATION
 from prefork.master.backoff import BackOff
-from prefork.settings import Settings, from_json, to_json
+from prefork.settings import Settings
+from prefork.settings.registry import from_json, to_json
 from prefork.system.channel import Channel, Message, adopt, pair
 from prefork.system.listen import Listener
 from prefork.system.processes import spawn

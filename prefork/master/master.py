@@ -31,7 +31,8 @@ from prefork.master.templates import Templates
 from prefork.master.upgrade import Upgrade
 from prefork.master.verbs import Verbs
 from prefork.monitor.scoreboard import SLOTS, Scoreboard
-from prefork.settings import Settings, to_json
+from prefork.settings import Settings
+from prefork.settings.registry import to_json
 from prefork.system.listen import Listener
 from prefork.system.pidfile import PidFile
 from prefork.system.processes import become_subreaper, reap

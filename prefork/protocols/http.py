@@ -3,37 +3,26 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import NOT_PLAIN
 from prefork.protocols.http_answer import HttpAnswer, format_error
-from prefork.protocols.http_fields import Limits as Limits
 from prefork.protocols.http_head import Heads
 from prefork.protocols.http_line import parse_line
 from prefork.protocols.request import Request
+from prefork.protocols.terms import Terms
 
 
 class Http:
     """The protocol of a listener; its connections share it."""
 
-    def __init__(self, *, limits: Limits, defaults: dict[str, str]) -> None:
-        self.limits = limits
-        self.defaults = defaults  # variables that all requests have in common
-        self.heads = Heads(limits)
+    def __init__(self, terms: Terms) -> None:
+        self.limits = terms.limits
+        self.defaults = dict(terms.defaults)
+        self.heads = Heads(terms.limits)
 
-    def receiver(self, *, remote: dict[str, str]) -> "HttpReceiver":
-        """Receive on a connection; `remote`: the variables that it alone has."""
-        return HttpReceiver(self, remote)
-
-    def answer(self, request: Request, *, date: str, keep_alive: bool) -> HttpAnswer:
-        """Answer a request; `keep_alive`: what the server allows.
-
-        `date` is the value of the Date field (RFC 9110 5.6.7).
-        """
-        return HttpAnswer(request, date=date, keep_alive=keep_alive)
-
-    def error_answer(self, error: ProtocolError, *, date: str) -> bytes:
-        """The whole answer to a request that was refused; then close."""
-        return format_error(error.status, date=date)
+    def converse(self, remote: dict[str, str]) -> "HttpConversation":
+        """Begin with a connection; `remote`: the variables that it alone has."""
+        return HttpConversation(self, remote)
 
 
-class HttpReceiver:
+class HttpConversation:
     """Gathers heads; what comes between them belongs to the bodies.
 
     Most heads arrive in one piece and never enter the buffer.  It is gone through
@@ -46,13 +35,16 @@ class HttpReceiver:
         "_http",
         "_line_start",
         "_lines",
-        "_remote",
         "is_idle",
+        "remote",
     )
+
+    replies = b""  # HTTP never speaks unasked
+    successor = None
 
     def __init__(self, http: Http, remote: dict[str, str]) -> None:
         self._http = http
-        self._remote = remote
+        self.remote = remote
         self._buffer = bytearray()  # a head, so far; or the one that was refused
         self._lines = 0  # complete ones in the buffer
         self._line_start = 0  # where in the buffer its last line begins
@@ -78,8 +70,16 @@ class HttpReceiver:
             self._buffer += data[:end]
             raise
 
+    def answer(self, request: Request, *, date: str, keep_alive: bool) -> HttpAnswer:
+        """Answer a request; `keep_alive`: what the server allows."""
+        return HttpAnswer(request, date=date, keep_alive=keep_alive)
+
+    def refuse(self, error: ProtocolError, *, date: str) -> bytes:
+        """The whole answer to a request that was refused; then close."""
+        return format_error(error, date=date)
+
     def _parse(self, head: bytes, rest: bytes) -> Request:
-        variables = self._http.defaults | self._remote
+        variables = self._http.defaults | self.remote
         return self._http.heads.parse(head, rest, variables)
 
     def _gather(self, data: bytes) -> Request | None:

@@ -1,25 +1,9 @@
 """The fields of an HTTP/1 head: from a block of lines to meta-variables."""
 
-from dataclasses import dataclass
-
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import HOST, NOT_PLAIN_AS_NUL, TOKEN
 from prefork.protocols.memo import BytesMemo, Memo
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much of a request is taken before it is refused."""
-
-    line: int = 8190  # bytes of the request line
-    fields: int = 100
-    field_size: int = 8190  # bytes of one field line
-    body: int = 1 << 30  # bytes; 0: no limit
-
-    @property
-    def head(self) -> int:
-        """Bytes of the whole head: far less than all fields at their longest."""
-        return max(128 << 10, self.line + 4 * self.field_size)
+from prefork.protocols.terms import Limits
 
 
 class Fields:

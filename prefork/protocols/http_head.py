@@ -3,9 +3,12 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import CONTENT_LENGTH, TRANSFER_CODING
 from prefork.protocols.http_body import ChunkedBody, LengthBody
-from prefork.protocols.http_fields import FieldBlocks, Limits
+from prefork.protocols.http_fields import FieldBlocks
 from prefork.protocols.http_line import RequestLines
 from prefork.protocols.request import Body, Request
+from prefork.protocols.terms import Limits
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Heads:
@@ -37,20 +40,21 @@ class Heads:
         request = Request(variables, body=None, rest=rest, keep_alive=keep_alive)
         if not fields.is_plain:
             request.body = read_framing(variables, self._limits)
-            request.expects_continue = expects_continue(variables)
+            request.invitation = find_invitation(variables)
         return request
 
 
-def expects_continue(variables: dict[str, str]) -> bool:
+def find_invitation(variables: dict[str, str]) -> bytes:
+    """What the client waits for before it sends its body."""
     if "HTTP_EXPECT" not in variables:
-        return False
+        return b""
     # RFC 9110 10.1.1: "A server that receives a 100-continue expectation in an
     # HTTP/1.0 request MUST ignore that expectation."
     if variables["SERVER_PROTOCOL"] == "HTTP/1.0":
-        return False
+        return b""
     if variables["HTTP_EXPECT"].lower() != "100-continue":
         raise ProtocolError("unknown expectation", status=417)
-    return True
+    return CONTINUE
 
 
 # ---- where the body ends

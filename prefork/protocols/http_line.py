@@ -4,8 +4,9 @@ import re
 
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import ABSOLUTE_FORM, METHOD, VERSION
-from prefork.protocols.http_fields import HOSTS, Limits
+from prefork.protocols.http_fields import HOSTS
 from prefork.protocols.memo import BytesMemo
+from prefork.protocols.terms import Limits
 
 
 class RequestLines(BytesMemo[dict[str, str]]):

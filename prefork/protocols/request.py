@@ -1,14 +1,17 @@
-"""The words that all protocols speak: Request, Body, Receiver, Answer.
+"""The words that all protocols speak: Language, Conversation, Request, Answer.
 
-    bytes ─► Receiver.feed ─► Request(variables, body) ─► gateway
+    bytes ─► Conversation.feed ─► Request(variables, body) ─► gateway
     gateway ─► Answer.start / chunk / end ─► bytes
 
 A protocol is sans-I/O: nothing here, or in any protocol, has seen a socket or a
-clock.  One Receiver serves one connection; one Answer serves one Request.
+clock.  One Language serves a listener, one Conversation a connection of it, one
+Answer a request on that.
 """
 
 from collections.abc import Sequence
 from typing import BinaryIO, Protocol
+
+from prefork.errors import ProtocolError
 
 Headers = Sequence[tuple[str, str]]
 
@@ -30,7 +33,7 @@ class Request:
     three times as much (0.9 instead of 0.3 µs).
     """
 
-    __slots__ = ("variables", "body", "rest", "keep_alive", "expects_continue")
+    __slots__ = ("variables", "body", "rest", "keep_alive", "invitation")
 
     def __init__(
         self,
@@ -39,27 +42,14 @@ class Request:
         body: Body | None,
         rest: bytes,
         keep_alive: bool,
-        expects_continue: bool = False,
+        invitation: bytes = b"",
     ) -> None:
         self.variables = variables  # latin-1 text, as PEP 3333 wants it
         self.body = body  # None: there is no body
         self.rest = rest  # received after the head, not yet looked at
         self.keep_alive = keep_alive  # the client wants the connection kept
-        self.expects_continue = expects_continue  # waits for "100 Continue"
-
-
-class Receiver(Protocol):
-    """The receiving side of one connection."""
-
-    is_idle: bool  # not one byte of a request has arrived
-
-    def feed(self, data: bytes) -> Request | None:
-        """Take received bytes; return a request once its head is complete.
-
-        After a request the caller decodes its body (`request.body.feed`), then
-        feeds what followed it (`body.rest`, or `request.rest` without a body).
-        Raises ProtocolError; the connection is then of no more use.
-        """
+        # What the client waits for before it sends its body: "100 Continue"
+        self.invitation = invitation
 
 
 class Answer(Protocol):
@@ -92,6 +82,54 @@ class Answer(Protocol):
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
 
+    def complain(self, text: bytes) -> bytes:
+        """Something for the front end's error log, framed; b"" if there is no way.
+
+        Possible at any time before the end, even before the start.
+        """
+
+
+class Conversation(Protocol):
+    """One connection: requests in, and how each of them is answered."""
+
+    remote: dict[str, str]  # REMOTE_ADDR and its like
+    is_idle: bool  # not one byte of a request has arrived
+    replies: bytes  # to be sent at once, whoever sends them empties it
+    # A conversation that only finds out which one follows (a prelude) says so
+    # here, with the bytes that are that one's.
+    successor: "tuple[Conversation, bytes] | None"
+
+    @property
+    def request_line(self) -> str:
+        """The request line of a head that is not complete, or was refused.
+
+        As it came, in latin-1, and so to be escaped wherever it is shown.
+        """
+
+    def feed(self, data: bytes) -> Request | None:
+        """Take received bytes; return a request once its head is complete.
+
+        After a request the caller decodes its body (`request.body.feed`), then
+        feeds what followed it (`body.rest`, or `request.rest` without a body).
+        Raises ProtocolError; the connection is then of no more use.
+        """
+
+    def answer(self, request: Request, *, date: str, keep_alive: bool) -> Answer:
+        """Answer a request; `keep_alive`: what the server allows.
+
+        `date` is the value of a Date field (RFC 9110 5.6.7).
+        """
+
+    def refuse(self, error: ProtocolError, *, date: str) -> bytes:
+        """The whole answer to a request that was refused; then close."""
+
+
+class Language(Protocol):
+    """The protocol of a listener; its connections share it."""
+
+    def converse(self, remote: dict[str, str]) -> Conversation:
+        """Begin with a connection; `remote`: the variables that it alone has."""
+
 
 class Reply(Protocol):
     """What a gateway answers through; the worker's side of one request."""
@@ -118,6 +156,9 @@ class Reply(Protocol):
 
     def end(self) -> None:
         """Finish the answer after its chunks."""
+
+    def complain(self, text: bytes) -> None:
+        """Tell the front end's error log, if the protocol has a way."""
 
     def abort(self) -> None:
         """Give up in the middle: the client must not take this for a whole answer."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from prefork.errors import ConfigError
+from prefork.protocols.table import DEFAULT_PROTOCOL, PROTOCOLS
 
-DEFAULT_PROTOCOL = "http"
 EVERY_INTERFACE = "0.0.0.0"
 LONGEST_PATH = 107  # bytes: unix(7), sun_path holds 108 and one of them is a NUL
 
@@ -75,9 +75,7 @@ def same(old: Address, new: Address) -> bool:
     return old.place == new.place
 
 
-def parse_bind(
-    text: str, *, protocols: Set[str] = frozenset({DEFAULT_PROTOCOL})
-) -> Address:
+def parse_bind(text: str, *, protocols: Set[str] = PROTOCOLS.keys()) -> Address:
     """The address that `text` means; ConfigError says what is wrong with it."""
     protocol, place = _split_protocol(text)
     if protocol not in protocols:

@@ -18,7 +18,7 @@ from prefork.monitor.access import AccessLog
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard, WorkerSlot
 from prefork.protocols.forwarded import TrustedPeers
-from prefork.protocols.http import Limits
+from prefork.protocols.terms import Limits, Terms
 from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
 from prefork.system.signals import DUMP_STACKS, Handler, SignalPipe
@@ -139,15 +139,18 @@ def _bound_the_last_request(slot: WorkerSlot, grace: float) -> Handler:
 
 def _doors(born: Birthright) -> list[Door]:
     settings = born.settings
-    limits = Limits(
-        line=settings.limit_request_line,
-        fields=settings.limit_request_fields,
-        field_size=settings.limit_request_field_size,
-        body=settings.max_body,
+    terms = Terms(
+        limits=Limits(
+            line=settings.limit_request_line,
+            fields=settings.limit_request_fields,
+            field_size=settings.limit_request_field_size,
+            body=settings.max_body,
+        ),
+        capacity=settings.workers.most,
     )
     trusted_peers = TrustedPeers(settings.forwarded_allow_ips)
     return [
-        Door(listener, protocol, limits=limits, trusted_peers=trusted_peers)
+        Door(listener, protocol, terms, trusted_peers)
         for protocol, listener in born.listeners
     ]
 

@@ -11,7 +11,6 @@ from prefork.worker.limits import ClientDeadlines
 from prefork.worker.waiting import Waiting
 
 READ_SIZE = 65536
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ArrivingBody(io.RawIOBase):
@@ -35,7 +34,7 @@ class ArrivingBody(io.RawIOBase):
         self._received = len(self._ready)
         self._since = client.since or time.monotonic()
         if self._ready:
-            request.expects_continue = False  # it does not wait, then
+            request.invitation = b""  # it does not wait for one, then
 
     def readable(self) -> bool:
         return True
@@ -53,15 +52,17 @@ class ArrivingBody(io.RawIOBase):
 
     def _decode(self, data: bytes) -> bytes:
         try:
-            return self._body.feed(data)
+            payload = self._body.feed(data)
         except ProtocolError as error:
             raise ClientGone(error.reason, status=error.status) from error
+        self._client.send_replies()
+        return payload
 
     def _read(self) -> bytes:
-        if self._request.expects_continue:
+        if self._request.invitation:
             # RFC 9110 10.1.1: a 100 is sent when the body is wanted, not before.
-            self._request.expects_continue = False
-            self._client.transmit(CONTINUE)
+            self._client.transmit(self._request.invitation)
+            self._request.invitation = b""
         data = self._try_to_read()
         if not data:
             raise ClientGone("the client left before its body was complete")

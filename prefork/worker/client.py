@@ -32,6 +32,7 @@ class Client:
     """One connection; the lobby and the loop hand it to each other."""
 
     __slots__ = (
+        "conversation",
         "deadline",
         "door",
         "events",
@@ -40,8 +41,6 @@ class Client:
         "keep",
         "outgoing",
         "parts",
-        "receiver",
-        "remote",
         "request",
         "since",
         "size",
@@ -51,8 +50,7 @@ class Client:
     def __init__(self, fd: int, door: Door, remote: dict[str, str]) -> None:
         self.fd = fd
         self.door = door
-        self.remote = remote  # REMOTE_ADDR and its like
-        self.receiver = door.protocol.receiver(remote=remote)
+        self.conversation = door.language.converse(remote)
         self.state = State.QUIET
         self.is_fresh = True  # has not sent a byte yet
         self.events = 0  # what the lobby's epoll watches it for
@@ -67,14 +65,13 @@ class Client:
     def receive(self, data: bytes, *, body_buffer: int) -> bool:
         """Take what arrived; True when there is a request to serve.
 
-        Raises ProtocolError; the connection is then of no more use.
+        Raises ProtocolError or ClientGone; the connection is then of no more use.
         """
         self.is_fresh = False
         if self.request is None:
-            request = self.receiver.feed(data)
+            request = self.conversation.feed(data)
             if request is None:
-                self.state = State.QUIET if self.receiver.is_idle else State.HEAD
-                return False
+                return self._receive_no_request(body_buffer)
             self.request = request
             self.door.trust(request.variables)
             if request.body is None:
@@ -83,15 +80,38 @@ class Client:
             data = request.rest
         return self._receive_body(data, body_buffer)
 
+    def _receive_no_request(self, body_buffer: int) -> bool:
+        conversation = self.conversation
+        if conversation.successor is not None:
+            self.conversation, data = conversation.successor
+            if data:
+                return self.receive(data, body_buffer=body_buffer)
+        self.send_replies()
+        self.state = State.QUIET if self.conversation.is_idle else State.HEAD
+        return False
+
+    def send_replies(self) -> None:
+        """Send what the protocol itself has to say.
+
+        One that only asks and never reads is not waited for.
+        """
+        conversation = self.conversation
+        if conversation.replies:
+            replies, conversation.replies = conversation.replies, b""
+            self.transmit(replies)
+            if self.outgoing is not None:
+                raise ClientGone("it does not read what it asked for")
+
     def _receive_body(self, data: bytes, body_buffer: int) -> bool:
         request = self.request
         assert request is not None and request.body is not None
         part = request.body.feed(data)
+        self.send_replies()
         self.parts.append(part)
         self.size += len(part)
-        # A client that waits for "100 Continue" sends nothing until the
-        # application reads: to wait for its body here would be for ever.
-        is_enough = self.size >= body_buffer or request.expects_continue
+        # A client that waits to be invited sends nothing until the application
+        # reads: to wait for its body here would be for ever.
+        is_enough = self.size >= body_buffer or bool(request.invitation)
         self.state = State.SERVING if request.body.done or is_enough else State.BODY
         return self.state is State.SERVING
 

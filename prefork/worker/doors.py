@@ -3,11 +3,12 @@
 import os
 import socket
 import struct
-from collections.abc import Callable
+from dataclasses import replace
 
-from prefork.protocols import forwarded, http
+from prefork.protocols import forwarded
 from prefork.protocols.forwarded import TrustedPeers
-from prefork.protocols.http import Http, Limits
+from prefork.protocols.table import speak
+from prefork.protocols.terms import Terms
 
 # A listener's O_NONBLOCK is shared by all processes that have it, and a library
 # that an application uses may clear it for all: then accept() would block an idle
@@ -16,8 +17,6 @@ from prefork.protocols.http import Http, Limits
 # clock, until accept() has set the flag again.
 SHORTEST_WAIT = struct.pack("@ll", 0, 1000)  # struct timeval: 1 ms
 
-PROTOCOLS: dict[str, Callable[..., Http]] = {"http": http.Http}
-
 
 class Door:
     """Accepts connections; knows their protocol and which of them to believe."""
@@ -25,9 +24,8 @@ class Door:
     def __init__(
         self,
         listener: socket.socket,
-        protocol_name: str,
-        *,
-        limits: Limits,
+        protocol: str,
+        terms: Terms,
         trusted_peers: TrustedPeers,
     ) -> None:
         self._listener = listener
@@ -36,9 +34,8 @@ class Door:
         self.fd = listener.fileno()
         listener.setblocking(False)  # it may have socket.setdefaulttimeout()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SHORTEST_WAIT)
-        self.protocol = PROTOCOLS[protocol_name](
-            limits=limits, defaults=self._variables_of_all()
-        )
+        defaults = {**terms.defaults, **self._variables_of_all()}
+        self.language = speak(protocol, replace(terms, defaults=defaults))
 
     def accept(self) -> tuple[int, dict[str, str]]:
         """One connection: descriptor and REMOTE_* variables; BlockingIOError.
@@ -58,7 +55,8 @@ class Door:
     def trust(self, variables: dict[str, str]) -> None:
         """Believe what a trusted proxy says of its client; drop it from others."""
         if forwarded.is_forwarded(variables):
-            peer = "unix" if self.is_unix else variables["REMOTE_ADDR"]
+            # Of a front end's variables this is who connected to the front end.
+            peer = variables["REMOTE_ADDR"] or "unix"
             forwarded.apply_forwarded(
                 variables,
                 trusted=peer in self._trusted_peers,

@@ -204,6 +204,9 @@ class Lobby:
         except ProtocolError as error:
             self._turn_away(client, error)
             return
+        except ClientGone:
+            self._dismiss(client)
+            return
         if is_request:
             self._clients.pop(client.fd, None)
             self._ready.append(client)
@@ -341,6 +344,6 @@ class Lobby:
         if client.state in (State.HEAD, State.BODY):
             self._refuse(client, ProtocolError(reason, status=503))
         elif client.state is State.DRAINING:
-            peer = client.remote.get("REMOTE_ADDR", "")
+            peer = client.conversation.remote.get("REMOTE_ADDR", "")
             self._notice("cut answer", client=peer, reason=reason)
         self._dismiss(client)

@@ -104,6 +104,11 @@ class Reply:
         if data:
             self._client.transmit(data)
 
+    def complain(self, text: bytes) -> None:
+        data = (self._answer or self._begin()).complain(text)
+        if data:
+            self._client.transmit(data)
+
     def abort(self) -> None:
         self.is_aborted = True
 
@@ -116,7 +121,7 @@ class Reply:
         self.status = str(gone.status)
         try:
             self._client.transmit(
-                self._client.door.protocol.error_answer(error, date=self._date)
+                self._client.conversation.refuse(error, date=self._date)
             )
         except ClientGone:
             pass  # nobody to hear it
@@ -126,8 +131,8 @@ class Reply:
         request = self._client.request
         assert request is not None
         is_read = request.body is None or request.body.done
-        request.expects_continue = False  # a 100 inside an answer would be its body
-        return self._client.door.protocol.answer(
+        request.invitation = b""  # inside an answer it would be its body
+        return self._client.conversation.answer(
             request, date=self._date, keep_alive=self._may_keep and is_read
         )
 

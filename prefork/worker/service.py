@@ -106,7 +106,7 @@ class Service:
 
     def refuse(self, client: Client, error: ProtocolError) -> None:
         """Answer a request that no application will see."""
-        answer = client.door.protocol.error_answer(error, date=self._date())
+        answer = client.conversation.refuse(error, date=self._date())
         try:
             client.transmit(answer)
         except ClientGone:
@@ -114,8 +114,9 @@ class Service:
         self._slot.count_error()
         self._log.debug("refused request", reason=error.reason, status=error.status)
         if self._access_log is not None:
-            variables = client.request.variables if client.request else client.remote
-            line = client.receiver.request_line
+            request, conversation = client.request, client.conversation
+            variables = request.variables if request else conversation.remote
+            line = conversation.request_line
             self._note(variables, str(error.status), (), 0, 0.0, error.reason, line)
 
     def _note(

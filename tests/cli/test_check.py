@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prefork.cli.check import main
-from prefork.settings import SETTINGS
+from prefork.settings.registry import SETTINGS
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from prefork.cli.control import COMMANDS
 from prefork.cli.manual import MORE, fill, main
 from prefork.errors import EXIT_MEANINGS
 from prefork.master.master import ON_SIGNAL
-from prefork.settings import SETTINGS, Setting
+from prefork.settings.registry import SETTINGS, Setting
 
 MAN = Path(__file__).parents[2] / "man"
 COMMAND = MAN / "prefork-wsgi.1"

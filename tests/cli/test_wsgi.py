@@ -9,7 +9,8 @@ import pytest
 
 from prefork import __version__
 from prefork.cli import resolve, wsgi
-from prefork.settings import Settings, from_json
+from prefork.settings import Settings
+from prefork.settings.registry import from_json
 from prefork.settings.scale import Scale
 
 

@@ -1,7 +1,8 @@
 """prefork.master.fixed: what a reload cannot change, and says so."""
 
 from prefork.master.fixed import keep_fixed
-from prefork.settings import FIXED, SETTINGS, Settings
+from prefork.settings import FIXED, Settings
+from prefork.settings.registry import SETTINGS
 
 
 def keep(wanted: Settings, in_force: Settings) -> tuple[Settings, list[str]]:

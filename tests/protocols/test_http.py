@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefork.errors import ProtocolError
-from prefork.protocols.http import Http, HttpReceiver, Limits
+from prefork.protocols.http import Http, HttpConversation
 from prefork.protocols.request import Request
+from prefork.protocols.terms import Limits, Terms
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 SIZES = (1, 2, 7, 10_000)  # of the pieces that everything is cut into
@@ -27,9 +28,11 @@ EMPTY_FORM = b"POST /empty HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
 PIPELINE = [GET, FORM, CHUNKS, EMPTY_FORM, b"\r\n" + GET, FORM]
 
 
-def new_receiver(limits: Limits = LIMITS) -> HttpReceiver:
-    http = Http(limits=limits, defaults={"SERVER_NAME": "here", "SCRIPT_NAME": ""})
-    return http.receiver(remote={"REMOTE_ADDR": "192.0.2.1"})
+def open_conversation(limits: Limits = LIMITS) -> HttpConversation:
+    http = Http(
+        Terms(limits=limits, defaults={"SERVER_NAME": "here", "SCRIPT_NAME": ""})
+    )
+    return http.converse({"REMOTE_ADDR": "192.0.2.1"})
 
 
 def cut(data: bytes, size: int) -> list[bytes]:
@@ -37,10 +40,10 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 
 def read_heads(pieces: Iterable[bytes], limits: Limits = LIMITS) -> Request | None:
-    """Feed a receiver until it gives a request."""
-    receiver = new_receiver(limits)
+    """Feed a conversation until it gives a request."""
+    conversation = open_conversation(limits)
     for piece in pieces:
-        if request := receiver.feed(piece):
+        if request := conversation.feed(piece):
             return request
     return None
 
@@ -62,12 +65,12 @@ def refusal_of(pieces: Iterable[bytes], limits: Limits = LIMITS) -> int | None:
 
 def converse(pieces: Iterable[bytes]) -> Iterator[tuple[dict[str, str], bytes]]:
     """The requests in a stream and their bodies, as a server reads them."""
-    receiver = new_receiver()
+    conversation = open_conversation()
     request, payload = None, b""
     for piece in pieces:
         while piece:
             if request is None:
-                request, payload = receiver.feed(piece), b""
+                request, payload = conversation.feed(piece), b""
                 piece = request.rest if request else b""
             if request and request.body:
                 payload += request.body.feed(piece)
@@ -76,7 +79,7 @@ def converse(pieces: Iterable[bytes]) -> Iterator[tuple[dict[str, str], bytes]]:
                 yield request.variables, payload
                 request = None
     assert request is None
-    assert receiver.is_idle
+    assert conversation.is_idle
 
 
 # ---- what a request becomes
@@ -237,12 +240,10 @@ def test_takes_a_body_up_to_its_limit_and_no_longer() -> None:
 
 def test_sees_who_waits_for_100_continue() -> None:
     length = "Content-Length: 1"
-    assert read(head("Expect: 100-Continue", length)).expects_continue
-    assert not read(head(length)).expects_continue
+    assert read(head("Expect: 100-Continue", length)).invitation
+    assert not read(head(length)).invitation
     # RFC 9110 10.1.1: ignored in HTTP/1.0, whatever it is.
-    assert not read(
-        head("Expect: magic", length, line="POST / HTTP/1.0")
-    ).expects_continue
+    assert not read(head("Expect: magic", length, line="POST / HTTP/1.0")).invitation
 
 
 # ---- refusals
@@ -417,29 +418,33 @@ def test_does_not_wait_for_the_end_of_what_cannot_become_a_head(data: bytes) -> 
     assert refusal_of([data]) in (400, 505)
 
 
-def feed_all(receiver: HttpReceiver, pieces: Iterable[bytes]) -> list[Request | None]:
-    return [receiver.feed(piece) for piece in pieces]
+def feed_all(
+    conversation: HttpConversation, pieces: Iterable[bytes]
+) -> list[Request | None]:
+    return [conversation.feed(piece) for piece in pieces]
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_remembers_the_request_line_of_what_it_refused(size: int) -> None:
-    receiver = new_receiver()
-    assert receiver.request_line == ""
+    conversation = open_conversation()
+    assert conversation.request_line == ""
     with pytest.raises(ProtocolError):
-        feed_all(receiver, cut(b"\r\n" + head("X : y", line="GET /x HTTP/1.1"), size))
-    assert receiver.request_line == "GET /x HTTP/1.1"
+        feed_all(
+            conversation, cut(b"\r\n" + head("X : y", line="GET /x HTTP/1.1"), size)
+        )
+    assert conversation.request_line == "GET /x HTTP/1.1"
 
 
 # ---- pieces
 
 
 def test_is_idle_until_a_request_begins() -> None:
-    receiver = new_receiver()
+    conversation = open_conversation()
     for piece, is_idle in [(b"", True), (b"\r", True), (b"\n", True), (b"G", False)]:
-        assert receiver.feed(piece) is None
-        assert receiver.is_idle is is_idle
-    assert receiver.feed(GET[1:])
-    assert receiver.is_idle
+        assert conversation.feed(piece) is None
+        assert conversation.is_idle is is_idle
+    assert conversation.feed(GET[1:])
+    assert conversation.is_idle
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -471,9 +476,9 @@ def test_raises_nothing_but_protocol_errors(noise: bytes, data: bytes) -> None:
 def test_a_head_that_comes_byte_by_byte_costs_no_more_than_its_size() -> None:
     fields = [f"X-{number}: {'a' * 8000}" for number in range(8)]
     data = head(*fields)
-    receiver = new_receiver()
-    # Not timed: a quadratic receiver would take minutes for these 64 KiB.
-    requests = feed_all(receiver, cut(data, 1))
+    conversation = open_conversation()
+    # Not timed: a quadratic conversation would take minutes for these 64 KiB.
+    requests = feed_all(conversation, cut(data, 1))
     assert requests[-1]
     assert not any(requests[:-1])
 
@@ -483,8 +488,9 @@ def test_a_head_that_comes_byte_by_byte_costs_no_more_than_its_size() -> None:
 
 @pytest.mark.parametrize("status", [400, 408, 413, 414, 417, 431, 501, 505, 599])
 def test_answers_a_refused_request_without_repeating_it(status: int) -> None:
-    http = Http(limits=Limits(), defaults={})
-    answer = http.error_answer(ProtocolError("secret", status=status), date=DATE)
+    answer = open_conversation().refuse(
+        ProtocolError("secret", status=status), date=DATE
+    )
     start, _, page = answer.partition(b"\r\n\r\n")
     lines = start.split(b"\r\n")
     assert lines[0].startswith(b"HTTP/1.1 %d " % status)

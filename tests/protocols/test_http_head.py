@@ -1,7 +1,7 @@
 """prefork.protocols.http_head: a head's parts together; more in test_http.py."""
 
-from prefork.protocols.http_fields import Limits
 from prefork.protocols.http_head import Heads
+from prefork.protocols.terms import Limits
 
 HEAD = b"GET / HTTP/1.0\r\nA: b"
 

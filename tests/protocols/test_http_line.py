@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefork.protocols.http_fields import Limits
 from prefork.protocols.http_line import RequestLines, decode_percent, parse_line
+from prefork.protocols.terms import Limits
 
 
 @settings(max_examples=100, deadline=None)

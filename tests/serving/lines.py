@@ -23,7 +23,7 @@ class LineDoor:
         self._listener = listener
         self.fd = listener.fileno() if listener else -1
         self.is_unix = listener is not None and listener.family == socket.AF_UNIX
-        self.protocol = Lines()
+        self.language = Lines()
         self.before_accept: Callable[[], object] = lambda: None
 
     def accept(self) -> tuple[int, dict[str, str]]:
@@ -41,21 +41,18 @@ class LineDoor:
 class Lines:
     """The protocol of the door."""
 
-    def receiver(self, *, remote: dict[str, str]) -> "LineReceiver":
-        return LineReceiver(remote)
-
-    def answer(self, request: Request, *, date: str, keep_alive: bool) -> "PlainAnswer":
-        return PlainAnswer(keep_alive=keep_alive and request.keep_alive)
-
-    def error_answer(self, error: ProtocolError, *, date: str) -> bytes:
-        return f"{error.status} {error.reason}\n".encode()
+    def converse(self, remote: dict[str, str]) -> "LineConversation":
+        return LineConversation(remote)
 
 
-class LineReceiver:
+class LineConversation:
     """Gathers a line."""
 
+    replies = b""
+    successor = None
+
     def __init__(self, remote: dict[str, str]) -> None:
-        self._remote = remote
+        self.remote = remote
         self._buffer = b""
         self.request_line = ""
 
@@ -73,12 +70,18 @@ class LineReceiver:
         if name == "bad":
             raise ProtocolError("a bad line")
         return Request(
-            {**self._remote, "REQUEST_METHOD": "GET", "REQUEST_URI": name},
+            {**self.remote, "REQUEST_METHOD": "GET", "REQUEST_URI": name},
             body=CountedBody(int(more[0])) if more else None,
             rest=rest,
             keep_alive=True,
-            expects_continue="wait" in more,
+            invitation=b"come\n" if "wait" in more else b"",
         )
+
+    def answer(self, request: Request, *, date: str, keep_alive: bool) -> "PlainAnswer":
+        return PlainAnswer(keep_alive=keep_alive and request.keep_alive)
+
+    def refuse(self, error: ProtocolError, *, date: str) -> bytes:
+        return f"{error.status} {error.reason}\n".encode()
 
 
 class CountedBody:
@@ -128,3 +131,6 @@ class PlainAnswer:
 
     def end(self) -> bytes:
         return b".\n"
+
+    def complain(self, text: bytes) -> bytes:
+        return b"(" + text + b")"

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from prefork.settings import Settings, from_json, to_json
+from prefork.settings import Settings
+from prefork.settings.registry import from_json, to_json
 from prefork.settings.scale import SCALE, Scale
 
 

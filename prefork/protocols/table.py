@@ -1,0 +1,22 @@
+"""The protocols that a listener can speak, and where each of them is.
+
+To add one, add a line.  Modules are imported when a listener wants them.
+"""
+
+from importlib import import_module
+
+from prefork.protocols.request import Language
+from prefork.protocols.terms import Terms
+
+DEFAULT_PROTOCOL = "http"
+
+PROTOCOLS = {
+    "http": "prefork.protocols.http:Http",
+}
+
+
+def speak(protocol: str, terms: Terms) -> Language:
+    """The protocol of that name, for one listener."""
+    module, _, name = PROTOCOLS[protocol].partition(":")
+    language: Language = getattr(import_module(module), name)(terms)
+    return language

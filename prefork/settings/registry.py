@@ -1,0 +1,67 @@
+"""The settings as things to list, describe, and hand to another process."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from prefork.settings import GROUPS, Settings
+from prefork.settings.kinds import Kind
+from prefork.settings.scale import Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One field of `Settings`, described."""
+
+    name: str
+    group: str
+    default: Any
+    flags: tuple[str, ...]
+    metavar: str
+    help: str
+    kind: Kind[Any]
+    shown: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return "PREFORK_" + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        """The flag by which messages name it; the argument, for the application."""
+        return next((flag for flag in self.flags if flag[:2] == "--"), self.metavar)
+
+    @property
+    def shown_default(self) -> str:
+        """The default as help and man pages write it; empty when there is none."""
+        return self.shown or self.kind.format(self.default)
+
+
+def _describe() -> Iterator[Setting]:
+    group = ""
+    for each in fields(Settings):
+        group = GROUPS.get(each.name, group)
+        yield Setting(each.name, group, each.default, **each.metadata)
+
+
+SETTINGS = {setting.name: setting for setting in _describe()}
+
+
+def to_json(settings: Settings) -> str:
+    """Write the settings for another process of ours; `from_json` reads it."""
+    return json.dumps(
+        {name: getattr(settings, name) for name in SETTINGS}, default=asdict
+    )
+
+
+def from_json(text: str) -> Settings:
+    """Read what `to_json` wrote; TypeError when it is of another version."""
+    values = json.loads(text)
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value)
+        elif isinstance(value, dict):
+            values[name] = Scale(**value)
+    return Settings(**values)
