@@ -12,19 +12,18 @@ from collections.abc import Callable, Sequence
 
 from setproctitle import setproctitle
 
-from prefork import __version__
 from prefork.master.control import Control
 from prefork.master.crew import Crew
 from prefork.master.demand import Demand
 from prefork.master.generation import Generation
 from prefork.master.handover import State
+from prefork.master.house import House
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.obituary import Obituary
 from prefork.master.reactor import Reactor
 from prefork.master.roster import FOREVER, Member, Roster
 from prefork.master.staff import Staff
-from prefork.master.status import House
 from prefork.master.stop import Stop
 from prefork.master.succession import Succession
 from prefork.master.templates import Templates
@@ -32,7 +31,6 @@ from prefork.master.upgrade import Upgrade
 from prefork.master.verbs import Verbs
 from prefork.monitor.scoreboard import SLOTS, Scoreboard
 from prefork.settings import Settings
-from prefork.settings.registry import to_json
 from prefork.system.listen import Listener
 from prefork.system.pidfile import PidFile
 from prefork.system.processes import become_subreaper, reap
@@ -62,8 +60,6 @@ class Master:
         self._listeners = listeners
         self._logs = logs
         self._log = logs.log
-        self._pid_file = pid_file
-        self._door = door
         self._on_ready = on_ready
         self._reactor = Reactor()
         self._scoreboard = Scoreboard(
@@ -87,7 +83,7 @@ class Master:
             logs=logs,
         )
         self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
-        self._started_at = handover["started_at"] if handover else time.monotonic()
+        self._house = self._make_house(pid_file, door, handover)
         self._verbs = self._make_verbs()
         self._control = Control(door, self._reactor, self._log, self._verbs.table)
         self._handover = handover
@@ -127,20 +123,28 @@ class Master:
             target=self._templates.create(settings, self._listeners.open),
         )
 
-    def _make_verbs(self) -> Verbs:
-        house = House(
+    def _make_house(
+        self, pid_file: PidFile | None, door: Listener | None, handover: State | None
+    ) -> House:
+        return House(
             scoreboard=self._scoreboard,
+            bell=self._bell,
+            pid_file=pid_file,
+            door=door,
             crew=self._crew,
             staff=self._staff,
             templates=self._templates,
             listeners=self._listeners,
+            logs=self._logs,
             succession=self._succession,
             upgrade=self._upgrade,
             stop=self._stop,
-            started_at=self._started_at,
+            started_at=handover["started_at"] if handover else time.monotonic(),
         )
+
+    def _make_verbs(self) -> Verbs:
         return Verbs(
-            house,
+            self._house,
             stop=self._stop_gracefully,
             stop_quickly=self._stop_quickly,
             reopen=self._reopen_logs,
@@ -355,31 +359,11 @@ class Master:
     # Being handed over to another program
 
     def _state(self) -> State:
-        return {
-            "program": __version__,
-            "settings": to_json(self._staff.target.settings),
-            "scoreboard": {"fd": self._scoreboard.descriptor},
-            "bell": {"fd": self._bell},
-            "pid_file": self._pid_file and self._pid_file.state(),
-            "door": self._door and self._door.state(),
-            "listeners": self._listeners.state(),
-            "logs": self._logs.state(),
-            "templates": self._templates.state(),
-            "crew": self._crew.state(),
-            "staff": self._staff.state(),
-            "succession": self._succession.state(),
-            "started_at": self._started_at,
-            "callers": self._control.state(),
-            "upgrades": self._upgrade.number,
-        }
+        return {**self._house.state(), "callers": self._control.state()}
 
     def _restore(self, state: State) -> None:
         self._is_proven = True  # or there would have been no upgrade
-        self._templates.restore(state["templates"], self._listeners.all)
-        self._crew.restore(state["crew"])
-        self._staff.restore(state["staff"])
-        self._succession.restore(state["succession"])
-        self._upgrade.number = state["upgrades"]
+        self._house.restore(state)
         self._control.restore(state["callers"], self._verbs.go_on)
 
 

@@ -7,40 +7,18 @@ the answer takes milliseconds when all of them are stuck.
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from prefork import __version__
-from prefork.master.crew import Crew
-from prefork.master.listeners import Listeners
+from prefork.master.house import House
 from prefork.master.obituary import SECOND
 from prefork.master.roster import STARTING, Member
-from prefork.master.staff import Staff
 from prefork.master.states import State
-from prefork.master.stop import Stop
-from prefork.master.succession import Succession
-from prefork.master.templates import Templates
-from prefork.master.upgrade import Upgrade
-from prefork.monitor.scoreboard import Scoreboard, Tenant
+from prefork.monitor.scoreboard import Tenant
 from prefork.monitor.totals import percentile, read_totals
 from prefork.system.queue import read_queue
 
 Fields = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """The parts of a master, for who looks at them."""
-
-    scoreboard: Scoreboard
-    crew: Crew
-    staff: Staff
-    templates: Templates
-    listeners: Listeners
-    succession: Succession
-    upgrade: Upgrade
-    stop: Stop
-    started_at: float  # monotonic seconds
 
 
 def describe(house: House) -> Fields:
@@ -60,7 +38,7 @@ def describe(house: House) -> Fields:
         "workers": count_workers(house),
         "slots": [_describe_slot(house, m, now) for m in _members(house)],
         "templates": list(_describe_templates(house)),
-        "reload": describe_reload(house),
+        "reload": _describe_reload(house),
         **_describe_totals(house),
     }
 
@@ -143,7 +121,7 @@ def _describe_templates(house: House) -> Iterator[Fields]:
         }
 
 
-def describe_reload(house: House) -> Fields:
+def _describe_reload(house: House) -> Fields:
     """Where the reload is that is going on; how the last one has ended."""
     reload, outcome = house.succession.reload, house.succession.outcome
     last = outcome and {

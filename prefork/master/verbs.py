@@ -7,10 +7,11 @@ from typing import Any
 from prefork import __version__
 from prefork.errors import EXIT_REFUSED, CommandError
 from prefork.master.control import Fields, Story, Verb
+from prefork.master.house import House
 from prefork.master.roster import Member
 from prefork.master.staff import MOST_WORKERS
 from prefork.master.states import State
-from prefork.master.status import House, count_workers, describe
+from prefork.master.status import count_workers, describe
 from prefork.settings.scale import Scale, parse_scale
 
 MAY_BE_DUMPED = (State.SERVING, State.RETIRING)  # earlier, the signal would kill

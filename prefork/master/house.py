@@ -1,0 +1,65 @@
+"""The house: the parts of a master, for who looks at them, or inherits them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from prefork import __version__
+from prefork.master.crew import Crew
+from prefork.master.handover import State
+from prefork.master.listeners import Listeners
+from prefork.master.logs import Logs
+from prefork.master.staff import Staff
+from prefork.master.stop import Stop
+from prefork.master.succession import Succession
+from prefork.master.templates import Templates
+from prefork.master.upgrade import Upgrade
+from prefork.monitor.scoreboard import Scoreboard
+from prefork.settings.registry import to_json
+from prefork.system.listen import Listener
+from prefork.system.pidfile import PidFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What there is beside the loop, and beside those who call from outside."""
+
+    scoreboard: Scoreboard
+    bell: int
+    pid_file: PidFile | None
+    door: Listener | None
+    crew: Crew
+    staff: Staff
+    templates: Templates
+    listeners: Listeners
+    logs: Logs
+    succession: Succession
+    upgrade: Upgrade
+    stop: Stop
+    started_at: float  # monotonic seconds
+
+    def state(self) -> dict[str, Any]:
+        """For the program that replaces this one; see prefork/master/handover.py."""
+        return {
+            "program": __version__,
+            "settings": to_json(self.staff.target.settings),
+            "scoreboard": {"fd": self.scoreboard.descriptor},
+            "bell": {"fd": self.bell},
+            "pid_file": self.pid_file and self.pid_file.state(),
+            "door": self.door and self.door.state(),
+            "listeners": self.listeners.state(),
+            "logs": self.logs.state(),
+            "templates": self.templates.state(),
+            "crew": self.crew.state(),
+            "staff": self.staff.state(),
+            "succession": self.succession.state(),
+            "started_at": self.started_at,
+            "upgrades": self.upgrade.number,
+        }
+
+    def restore(self, state: State) -> None:
+        """The descriptors are here already; now who they lead to."""
+        self.templates.restore(state["templates"], self.listeners.all)
+        self.crew.restore(state["crew"])
+        self.staff.restore(state["staff"])
+        self.succession.restore(state["succession"])
+        self.upgrade.number = state["upgrades"]
