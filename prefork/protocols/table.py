@@ -12,6 +12,8 @@ DEFAULT_PROTOCOL = "http"
 
 PROTOCOLS = {
     "http": "prefork.protocols.http:Http",
+    "scgi": "prefork.protocols.scgi:Scgi",
+    "uwsgi": "prefork.protocols.uwsgi:Uwsgi",
 }
 
 

@@ -1,0 +1,96 @@
+"""One request a connection, in a packet that says first how long it is.
+
+What SCGI and uwsgi have in common: a packet of variables, then as many bytes of a
+body as CONTENT_LENGTH says, and the server closes.
+"""
+
+from typing import Protocol
+
+from prefork.errors import ProtocolError
+from prefork.protocols.answer import CgiAnswer, format_refusal
+from prefork.protocols.http_body import LengthBody
+from prefork.protocols.request import Request
+from prefork.protocols.terms import Limits, Terms
+from prefork.protocols.variables import complete, read_length
+
+
+class Packets(Protocol):
+    """What two protocols do differently."""
+
+    terms: Terms
+
+    @property
+    def answers(self) -> type[CgiAnswer]: ...
+
+    refusal: str  # what stands before the status in a refusal
+
+    def measure(self, data: bytes) -> int:
+        """Bytes of the whole packet that `data` begins; 0: too little to tell."""
+
+    def read(self, packet: bytes) -> dict[str, str] | bytes:
+        """The variables in a packet; or what to reply to one that is no request."""
+
+
+class PacketConversation:
+    """Gathers the packet, which arrives in one piece but for very large ones."""
+
+    __slots__ = ("_buffer", "_packets", "_size", "remote", "replies", "request_line")
+
+    successor = None
+
+    def __init__(self, packets: Packets, remote: dict[str, str]) -> None:
+        self._packets = packets
+        self._buffer = bytearray()  # the packet, so far
+        self._size = 0  # of the whole packet, as soon as it is known
+        self.remote = remote
+        self.replies = b""
+        self.request_line = ""  # of one that was refused
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._buffer
+
+    def feed(self, data: bytes) -> Request | None:
+        """Take received bytes; return a request once its packet is complete."""
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._size:
+                return None
+            data = bytes(self._buffer)
+        size = self._packets.measure(data)
+        if not size or len(data) < size:
+            self._buffer[:] = data
+            self._size = size
+            return None
+        self._buffer.clear()
+        variables = self._packets.read(data[:size])
+        if isinstance(variables, bytes):
+            self.replies = variables
+            return None
+        return self._begin(variables, data[size:])
+
+    def answer(self, request: Request, *, date: str, keep_alive: bool) -> CgiAnswer:
+        """Answer a request; `keep_alive` means nothing here."""
+        return self._packets.answers(request, keep_alive=False)
+
+    def refuse(self, error: ProtocolError, *, date: str) -> bytes:
+        """The whole answer to a request that was refused; then close."""
+        return format_refusal(self._packets.refusal, error)
+
+    def _begin(self, variables: dict[str, str], rest: bytes) -> Request:
+        self.request_line = format_request_line(variables)
+        terms = self._packets.terms
+        body = read_body(variables, terms.limits)
+        variables = complete(variables, terms, self.remote)
+        return Request(variables, body=body, rest=rest, keep_alive=False)
+
+
+def read_body(variables: dict[str, str], limits: Limits) -> LengthBody | None:
+    length = read_length(variables, limits)
+    return LengthBody(length) if length else None
+
+
+def format_request_line(variables: dict[str, str]) -> str:
+    """What the client has asked its front end, as far as that has told."""
+    names = ("REQUEST_METHOD", "REQUEST_URI", "SERVER_PROTOCOL")
+    return " ".join(filter(None, map(variables.get, names)))
