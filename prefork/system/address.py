@@ -76,19 +76,27 @@ def same(old: Address, new: Address) -> bool:
 
 
 def parse_bind(text: str, *, protocols: Set[str] = PROTOCOLS.keys()) -> Address:
-    """The address that `text` means; ConfigError says what is wrong with it."""
+    """The address to listen on; ConfigError says what is wrong with `text`."""
+    try:
+        return parse_address(text, protocols=protocols)
+    except ValueError as error:
+        raise ConfigError(f"cannot bind {text!r}: {error}") from None
+
+
+def parse_address(text: str, *, protocols: Set[str]) -> Address:
+    """The address that `text` means; ValueError says what is wrong with it."""
     protocol, place = _split_protocol(text)
     if protocol not in protocols:
-        raise _wrong(
-            text, f"unknown protocol {protocol!r}{_nearest(protocol, protocols)}"
+        raise ValueError(
+            f"unknown protocol {protocol!r}{_nearest(protocol, protocols)}"
         )
     if "\0" in place:
-        raise _wrong(text, "it contains a NUL")
+        raise ValueError("it contains a NUL")
     if place.startswith("unix:"):
-        return _parse_unix(text, protocol, place.removeprefix("unix:"))
+        return _parse_unix(protocol, place.removeprefix("unix:"))
     if place.startswith("fd:"):
-        return _parse_fd(text, protocol, place.removeprefix("fd://"))
-    return _parse_tcp(text, protocol, place)
+        return _parse_fd(protocol, place.removeprefix("fd://"))
+    return _parse_tcp(protocol, place)
 
 
 def _split_protocol(text: str) -> tuple[str, str]:
@@ -99,58 +107,54 @@ def _split_protocol(text: str) -> tuple[str, str]:
     return DEFAULT_PROTOCOL, text
 
 
-def _parse_unix(text: str, protocol: str, path: str) -> Address:
+def _parse_unix(protocol: str, path: str) -> Address:
     path = path.removeprefix("//")  # unix:///run/app.sock is unix:/run/app.sock
     kind = Kind.ABSTRACT if path.startswith("@") else Kind.UNIX
     path = path.removeprefix("@") if kind is Kind.ABSTRACT else path
     if not path:
-        raise _wrong(text, "the path is missing (write unix:/run/app.sock)")
+        raise ValueError("the path is missing (write unix:/run/app.sock)")
     if len(os.fsencode(path)) > LONGEST_PATH:
-        raise _wrong(text, f"the path is longer than {LONGEST_PATH} bytes")
+        raise ValueError(f"the path is longer than {LONGEST_PATH} bytes")
     return Address(kind, protocol, path=path)
 
 
-def _parse_fd(text: str, protocol: str, number: str) -> Address:
+def _parse_fd(protocol: str, number: str) -> Address:
     if not (number.isascii() and number.isdigit()):
-        raise _wrong(text, "not a file descriptor (write fd://3)")
+        raise ValueError("not a file descriptor (write fd://3)")
     return Address(Kind.FD, protocol, number=int(number))
 
 
-def _parse_tcp(text: str, protocol: str, place: str) -> Address:
+def _parse_tcp(protocol: str, place: str) -> Address:
     found = _HOST_PORT.fullmatch(place)
     if not found:
-        raise _wrong(text, "write HOST:PORT, an IPv6 address in brackets: [::1]:8000")
+        raise ValueError("write HOST:PORT, an IPv6 address in brackets: [::1]:8000")
     host, port = found.groups()
     if not port and host is None:
-        raise _wrong(text, "it is empty (write HOST:PORT, unix:PATH or fd://NUMBER)")
+        raise ValueError("it is empty (write HOST:PORT, unix:PATH or fd://NUMBER)")
     if not (port.isascii() and port.isdigit()):
-        raise _wrong(text, f"{port!r} is not a port (write HOST:PORT)")
+        raise ValueError(f"{port!r} is not a port (write HOST:PORT)")
     if len(port) > 5 or int(port) > 65535:
-        raise _wrong(text, f"port {port} is beyond 65535")
-    return Address(Kind.TCP, protocol, host=_parse_host(text, host), port=int(port))
+        raise ValueError(f"port {port} is beyond 65535")
+    return Address(Kind.TCP, protocol, host=_parse_host(host), port=int(port))
 
 
-def _parse_host(text: str, host: str | None) -> str:
+def _parse_host(host: str | None) -> str:
     if not host:
         return EVERY_INTERFACE
     if host.startswith("["):
-        return _parse_v6(text, host[1:-1])
+        return _parse_v6(host[1:-1])
     if not _HOST_NAME.fullmatch(host):
-        raise _wrong(text, f"{host!r} is not a host name")
+        raise ValueError(f"{host!r} is not a host name")
     return host.lower()
 
 
-def _parse_v6(text: str, host: str) -> str:
+def _parse_v6(host: str) -> str:
     literal, percent, zone = host.partition("%")  # RFC 4007, section 11
     try:
         packed = socket.inet_pton(socket.AF_INET6, literal)
     except OSError:
-        raise _wrong(text, f"{literal!r} is not an IPv6 address") from None
+        raise ValueError(f"{literal!r} is not an IPv6 address") from None
     return socket.inet_ntop(socket.AF_INET6, packed) + percent + zone
-
-
-def _wrong(text: str, reason: str) -> ConfigError:
-    return ConfigError(f"cannot bind {text!r}: {reason}")
 
 
 def _nearest(protocol: str, protocols: Set[str]) -> str:
