@@ -16,6 +16,9 @@ PROTOCOLS = {
     "uwsgi": "prefork.protocols.uwsgi:Uwsgi",
 }
 
+# What anybody may speak to us; the others believe whoever connects.
+FOR_STRANGERS = {"http"}
+
 
 def speak(protocol: str, terms: Terms) -> Language:
     """The protocol of that name, for one listener."""

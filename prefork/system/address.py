@@ -13,6 +13,7 @@ from enum import Enum
 
 from prefork.errors import ConfigError
 from prefork.protocols.table import DEFAULT_PROTOCOL, PROTOCOLS
+from prefork.system.exposure import GUESSING, REFUSAL, is_loopback
 
 EVERY_INTERFACE = "0.0.0.0"
 LONGEST_PATH = 107  # bytes: unix(7), sun_path holds 108 and one of them is a NUL
@@ -78,9 +79,17 @@ def same(old: Address, new: Address) -> bool:
 def parse_bind(text: str, *, protocols: Set[str] = PROTOCOLS.keys()) -> Address:
     """The address to listen on; ConfigError says what is wrong with `text`."""
     try:
-        return parse_address(text, protocols=protocols)
+        address = parse_address(text, protocols=protocols)
+        if address.kind is Kind.TCP and address.protocol == GUESSING:
+            _check_loopback(address.host)
+        return address
     except ValueError as error:
         raise ConfigError(f"cannot bind {text!r}: {error}") from None
+
+
+def _check_loopback(host: str) -> None:
+    if not is_loopback(host):
+        raise ValueError(REFUSAL)
 
 
 def parse_address(text: str, *, protocols: Set[str]) -> Address:

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from prefork.errors import SystemRefusal
+from prefork.errors import ConfigError, SystemRefusal
 from prefork.system.address import Address, Kind, parse_bind, same
+from prefork.system.exposure import GUESSING, REFUSAL, is_exposed
 from prefork.system.queue import read_queue
 from prefork.system.socketfile import FileIdentity, bind_file, remove
 
@@ -210,6 +211,9 @@ def _adopt(address: Address) -> Listener:
         reason = "not a stream socket"
     elif not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         reason = "nobody has called listen() on it"
+    elif address.protocol == GUESSING and is_exposed(sock):
+        sock.detach()
+        raise ConfigError(f"cannot listen on {address.text}: {REFUSAL}")
     else:
         sock.setblocking(False)
         sock.set_inheritable(False)

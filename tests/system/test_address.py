@@ -77,9 +77,10 @@ def test_says_what_is_wrong(text: str, reason: str) -> None:
     assert repr(text) in str(caught.value)
 
 
-def test_knows_only_http_unless_told_otherwise() -> None:
-    with pytest.raises(ConfigError, match="unknown protocol 'scgi'"):
-        parse_bind("scgi://:4000")
+def test_knows_what_is_spoken_here_unless_told_otherwise() -> None:
+    assert parse_bind("scgi://:4000").protocol == "scgi"
+    with pytest.raises(ConfigError, match="unknown protocol 'gopher'"):
+        parse_bind("gopher://:70")
 
 
 @pytest.mark.parametrize(("text", "address"), MEANINGS)
