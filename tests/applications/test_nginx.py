@@ -17,7 +17,7 @@ import pytest
 from serving import Server, eventually
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-RECOMMENDED = Path(__file__).parents[2] / "contrib/nginx/prefork.conf"
+RECOMMENDED = Path(__file__).parents[2] / "contrib/nginx/http.conf"
 
 pytestmark = [
     pytest.mark.process,

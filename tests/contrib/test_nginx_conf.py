@@ -1,4 +1,4 @@
-"""contrib/nginx/prefork.conf: nginx takes it, and clients cannot lie through it."""
+"""contrib/nginx/http.conf: nginx takes it, and clients cannot lie through it."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from serving import Server, eventually
 
-SNIPPET = Path(__file__).parents[2] / "contrib" / "nginx" / "prefork.conf"
+SNIPPET = Path(__file__).parents[2] / "contrib" / "nginx" / "http.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 
 pytestmark = [
