@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from setproctitle import setproctitle
 
+from prefork.master.announcement import announce
 from prefork.master.control import Control
 from prefork.master.crew import Crew
 from prefork.master.demand import Demand
@@ -181,7 +182,7 @@ class Master:
     def _announce(self) -> None:
         self._log.info("started master", pid=os.getpid(), workers=self._staff.wanted)
         for listener in self._listeners.open:
-            self._log.info("listening", on=listener.url)
+            announce(listener, self._log)
 
     def _is_finished(self) -> bool:
         is_alone = not self._roster.members and self._templates.are_gone()

@@ -11,6 +11,7 @@ from typing import Any
 
 from prefork.errors import EXIT_APPLICATION, EXIT_OK
 from prefork.master.canary import Canary
+from prefork.master.announcement import announce
 from prefork.master.crew import Crew
 from prefork.master.fixed import keep_fixed
 from prefork.master.generation import Generation, Stage
@@ -169,7 +170,7 @@ class Succession:
     def _open_for_good(self, generation: Generation) -> None:
         self._logs.configure(generation.settings)
         for listener in self._listeners.commit(generation.listeners):
-            self._log.info("listening", on=listener.url)
+            announce(listener, self._log)
 
     def _end(self, reload: Reload) -> None:
         # Where the mistake is, so that its correction is noticed.
