@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from prefork.errors import EXIT_APPLICATION, EXIT_OK
-from prefork.master.canary import Canary
 from prefork.master.announcement import announce
+from prefork.master.canary import Canary
 from prefork.master.crew import Crew
 from prefork.master.fixed import keep_fixed
 from prefork.master.generation import Generation, Stage
