@@ -160,5 +160,9 @@ class Reply(Protocol):
     def complain(self, text: bytes) -> None:
         """Tell the front end's error log, if the protocol has a way."""
 
+    def watch(self) -> tuple[int, int]:
+        """The connection's descriptor, and the poll(2) events by which, beside
+        POLLHUP and POLLERR, a client is known to be gone."""
+
     def abort(self) -> None:
         """Give up in the middle: the client must not take this for a whole answer."""

@@ -11,6 +11,7 @@ from prefork.worker.limits import ClientDeadlines
 from prefork.worker.waiting import Waiting
 
 READ_SIZE = 65536
+LEFT = "the client left before its body was complete"
 
 
 class ArrivingBody(io.RawIOBase):
@@ -50,6 +51,30 @@ class ArrivingBody(io.RawIOBase):
         self._ready = self._ready[count:]
         return count
 
+    def fileno(self) -> int:
+        return self._client.fd
+
+    def read_available(self) -> bytes | None:
+        """What has arrived of it; None: nothing new, b"": its end.  Does not wait.
+
+        For a gateway that waits for something else as well.
+        """
+        if self._ready:
+            data, self._ready = bytes(self._ready), memoryview(b"")
+            return data
+        if self._body.done:
+            return b""
+        self._invite()
+        try:
+            wire = os.read(self._client.fd, READ_SIZE)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise ClientGone(f"could not read: {error.strerror}") from error
+        if not wire:
+            raise ClientGone(LEFT)
+        return self._decode(wire) or (b"" if self._body.done else None)
+
     def _decode(self, data: bytes) -> bytes:
         try:
             payload = self._body.feed(data)
@@ -59,14 +84,17 @@ class ArrivingBody(io.RawIOBase):
         return payload
 
     def _read(self) -> bytes:
+        self._invite()
+        data = self._try_to_read()
+        if not data:
+            raise ClientGone(LEFT)
+        return data
+
+    def _invite(self) -> None:
         if self._request.invitation:
             # RFC 9110 10.1.1: a 100 is sent when the body is wanted, not before.
             self._client.transmit(self._request.invitation)
             self._request.invitation = b""
-        data = self._try_to_read()
-        if not data:
-            raise ClientGone("the client left before its body was complete")
-        return data
 
     def _try_to_read(self) -> bytes:
         while True:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import select
 import stat
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -108,6 +109,12 @@ class Reply:
         data = (self._answer or self._begin()).complain(text)
         if data:
             self._client.transmit(data)
+
+    def watch(self) -> tuple[int, int]:
+        # A TCP client that closes cannot be told from one that has only stopped
+        # to send, which clients that wait for an answer do not.
+        is_unix = self._client.door.is_unix
+        return self._client.fd, 0 if is_unix else select.POLLRDHUP
 
     def abort(self) -> None:
         self.is_aborted = True

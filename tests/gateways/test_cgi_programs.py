@@ -1,0 +1,299 @@
+"""The CGI gateway with real programs, short ones in sh and Python.
+
+Behaviours of RFC 3875, and what other implementations get wrong.
+"""
+
+import io
+import os
+import select
+import socket
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import eventually
+
+from prefork.errors import ClientGone
+from prefork.gateways.cgi import Cgi
+from prefork.gateways.cgi_site import Site
+from prefork.protocols.request import Headers, Request
+from prefork.system import program
+
+pytestmark = pytest.mark.process
+
+VARIABLES = {
+    "REQUEST_METHOD": "GET",
+    "SCRIPT_NAME": "",
+    "PATH_INFO": "/a.cgi",
+    "QUERY_STRING": "",
+    "REQUEST_URI": "/a.cgi",
+    "SERVER_NAME": "localhost",
+    "SERVER_PORT": "80",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "REMOTE_ADDR": "192.0.2.1",
+}
+
+
+class Recorder:
+    """A reply that keeps what it was told, and a client that can leave."""
+
+    def __init__(self) -> None:
+        self.ours, self.client = socket.socketpair()
+        self.started = False
+        self.status = ""
+        self.headers: list[tuple[str, str]] = []
+        self.body = b""
+        self.is_complete = False
+        self.is_aborted = False
+
+    def send(
+        self, status: str, headers: Headers, chunk: bytes, *, complete: bool
+    ) -> None:
+        assert not self.started
+        self.started = True
+        self.status, self.headers, self.body = status, list(headers), chunk
+        self.is_complete = complete
+
+    def send_file(self, *_: object) -> bool:
+        return False
+
+    def write(self, chunk: bytes) -> None:
+        assert self.started and not self.is_complete
+        self.body += chunk
+
+    def end(self) -> None:
+        self.is_complete = True
+
+    def complain(self, text: bytes) -> None:
+        pass
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def watch(self) -> tuple[int, int]:
+        return self.ours.fileno(), select.POLLRDHUP
+
+
+class Bench:
+    """A directory of programs, and a gateway that runs them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.said: list[tuple[str, dict[str, Any]]] = []
+        self.reply = Recorder()
+        self.patience = 5.0
+        self.limits: dict[int, int] = {}
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    def sh(self, text: str, *, name: str = "a.cgi") -> Path:
+        return self.write(name, f"#!/bin/sh\n{text}\n")
+
+    def python(self, text: str, *, name: str = "a.cgi") -> Path:
+        return self.write(name, f"#!{sys.executable} -IS\nimport sys, os\n{text}\n")
+
+    def ask(self, path: str = "/a.cgi", body: bytes = b"", **more: str) -> Recorder:
+        variables = {**VARIABLES, "PATH_INFO": path, **more}
+        if body:
+            variables["CONTENT_LENGTH"] = str(len(body))
+        whole: Any = object() if body else None
+        request = Request(variables, body=whole, rest=b"", keep_alive=False)
+        self.gateway()(request, io.BytesIO(body), self.reply)
+        return self.reply
+
+    def gateway(self) -> Cgi:
+        return Cgi(
+            Site(str(self.root)),
+            start=program.start,
+            complain=lambda event, **fields: self.said.append((event, fields)),
+            alive=lambda seconds: None,
+            patience=self.patience,
+            extra={},
+            limits=self.limits,
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.reply.ours.close()
+    bench.reply.client.close()
+
+
+def is_gone(pid: int) -> Callable[[], bool]:
+    return lambda: not os.path.exists(f"/proc/{pid}")
+
+
+def test_a_document_comes_with_its_status_and_its_length(bench: Bench) -> None:
+    bench.sh("echo 'Status: 404 Not Here'; echo 'Content-Type: x/y'; echo; echo nf")
+    reply = bench.ask()
+    assert (reply.status, reply.body) == ("404 Not Here", b"nf\n")
+    assert reply.headers == [("Content-Type", "x/y")]
+    assert reply.is_complete
+
+
+def test_a_program_that_writes_before_it_reads_does_not_hang(bench: Bench) -> None:
+    bench.python(
+        "sys.stdout.write('Content-Type: a/b\\n\\n' + 'x' * 300000)\n"
+        "sys.stdout.flush()\n"
+        "print(len(sys.stdin.buffer.read()))"
+    )
+    reply = bench.ask(body=b"y" * (1 << 20), REQUEST_METHOD="POST")
+    assert reply.body == b"x" * 300000 + b"1048576\n"
+
+
+def test_a_program_that_never_reads_its_body_answers(bench: Bench) -> None:
+    bench.sh("echo 'Content-Type: a/b'; echo; echo ok")
+    assert bench.ask(body=b"y" * (1 << 20), REQUEST_METHOD="POST").body == b"ok\n"
+
+
+def test_a_child_that_holds_the_output_is_not_waited_for(bench: Bench) -> None:
+    bench.sh("echo 'Content-Type: a/b'; echo; echo ok; (sleep 30; echo late) &")
+    before = time.monotonic()
+    assert bench.ask().body == b"ok\n"
+    assert time.monotonic() - before < 15
+
+
+def test_a_silent_program_is_ended_with_all_its_children(bench: Bench) -> None:
+    bench.patience = 0.3
+    bench.sh(f"trap '' TERM; sleep 60 & echo $$ $! > {bench.root}/pids; wait; wait")
+    assert bench.ask().status == "504 Gateway Timeout"
+    for pid in (bench.root / "pids").read_text().split():
+        eventually(is_gone(int(pid)))
+
+
+def test_the_program_of_a_client_that_left_is_ended(bench: Bench) -> None:
+    bench.sh(f"echo $$ > {bench.root}/pid; exec sleep 60")
+    pid = bench.root / "pid"
+
+    def leave() -> None:
+        eventually(lambda: pid.exists() and pid.read_text())
+        bench.reply.client.close()
+
+    client = threading.Thread(target=leave)
+    client.start()
+    with pytest.raises(ClientGone):
+        bench.ask()
+    client.join()
+    eventually(is_gone(int(pid.read_text())))
+
+
+def test_a_local_redirect_is_followed_inside(bench: Bench) -> None:
+    bench.sh("echo 'Location: /b.cgi/x?y'; echo")
+    bench.sh("echo 'Content-Type: a/b'; echo; env", name="b.cgi")
+    reply = bench.ask()
+    assert reply.status == "200 OK"
+    assert b"PATH_INFO=/x\n" in reply.body and b"QUERY_STRING=y\n" in reply.body
+
+
+def test_a_redirect_with_a_document_goes_to_the_client(bench: Bench) -> None:
+    bench.sh("echo 'Location: /b.cgi'; echo; echo there")
+    reply = bench.ask()
+    assert (reply.status, reply.body) == ("302 Found", b"there\n")
+
+
+def test_an_nph_program_speaks_its_own_status_line(bench: Bench) -> None:
+    bench.sh("printf 'HTTP/1.0 202 Nph\\r\\nX-A: b\\r\\n\\r\\nbody'", name="nph-a.cgi")
+    reply = bench.ask("/nph-a.cgi")
+    assert (reply.status, reply.body) == ("202 Nph", b"body")
+
+
+@pytest.mark.parametrize(
+    "text", ["echo just text", "exit 1", "true", "echo 'A b: c'; echo", "kill -9 $$"]
+)
+def test_what_is_no_answer_is_a_500_with_its_reason_logged(
+    bench: Bench, text: str
+) -> None:
+    bench.sh(text)
+    assert bench.ask().status == "500 Internal Server Error"
+    assert "cannot answer" in [event for event, _ in bench.said]
+
+
+def test_a_program_finds_signals_session_and_descriptors_clean(bench: Bench) -> None:
+    bench.python(
+        "print('Content-Type: text/plain\\n')\n"
+        "import os\n"
+        "text = open('/proc/self/status').read()\n"
+        "masks = dict(l.split(':') for l in text.splitlines() if l[:3] == 'Sig')\n"
+        "print(int(masks['SigBlk'], 16), int(masks['SigIgn'], 16) & 0x7fffffff)\n"
+        "print(sorted(int(n) for n in os.listdir('/proc/self/fd'))[:4])\n"
+        "print(os.getsid(0) == os.getpid() == os.getpgid(0))\n"
+        "print(os.getcwd())\n"
+    )
+    # Python itself ignores PIPE and XFSZ; 32 and 33 are libc's own.
+    ignored = (1 << 12) | (1 << 24)
+    assert bench.ask().body.decode().splitlines() == [
+        f"0 {ignored}",
+        "[0, 1, 2, 3]",
+        "True",
+        str(bench.root),
+    ]
+
+
+def test_the_environment_is_the_request_and_nothing_else(bench: Bench) -> None:
+    bench.sh("echo 'Content-Type: a/b'; echo; env")
+    reply = bench.ask(
+        "/a.cgi/p%q", LD_PRELOAD="/x.so", HTTP_PROXY="http://evil", HTTP_X_Y="\xe9"
+    )
+    names = {line.partition(b"=")[0] for line in reply.body.splitlines()}
+    assert {b"PATH", b"HTTP_X_Y", b"PATH_TRANSLATED", b"SCRIPT_FILENAME"} <= names
+    assert not names & {b"LD_PRELOAD", b"HTTP_PROXY", b"HOME", b"RAW_URI"}
+    assert b"HTTP_X_Y=\xe9\n" in reply.body
+
+
+def test_search_words_become_arguments(bench: Bench) -> None:
+    bench.sh('echo "Content-Type: a/b"; echo; for word; do echo "$word"; done')
+    assert bench.ask(QUERY_STRING="is+index%20w").body == b"is\nindex w\n"
+
+
+def test_limits_are_set_for_the_program_alone(bench: Bench) -> None:
+    import resource
+
+    bench.limits = {resource.RLIMIT_NOFILE: 17}
+    bench.sh("sleep 0.2; echo 'Content-Type: a/b'; echo; ulimit -n")
+    assert bench.ask().body == b"17\n"
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] != 17
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/missing.cgi", "404"),
+        ("/plain.txt", "403"),
+        ("/sub", "403"),
+        ("/sub/../a.cgi", "403"),
+        ("/a.cgi\0", "400"),
+        ("/out.cgi", "403"),
+        ("/fifo", "403"),
+        ("/" + "x/" * 100, "404"),
+    ],
+)
+def test_a_path_that_leads_to_no_program_is_refused(
+    bench: Bench, path: str, status: str
+) -> None:
+    bench.sh("echo 'Content-Type: a/b'; echo")
+    (bench.root / "plain.txt").write_text("")
+    (bench.root / "sub").mkdir()
+    (bench.root / "out.cgi").symlink_to("/bin/true")
+    os.mkfifo(bench.root / "fifo")
+    assert stat.S_ISFIFO((bench.root / "fifo").stat().st_mode)
+    assert bench.ask(path).status.startswith(status)
+
+
+def test_stderr_is_logged(bench: Bench) -> None:
+    bench.sh("echo oops >&2; echo 'Content-Type: a/b'; echo; echo ok; exit 3")
+    assert bench.ask().body == b"ok\n"
+    events = dict(bench.said)
+    assert events["program says"]["text"] == "oops"
+    assert events["program failed"]["status"] == 3
