@@ -11,7 +11,11 @@ from prefork.protocols.answer import CgiAnswer, format_refusal
 from prefork.protocols.http_body import LengthBody
 from prefork.protocols.request import Request
 from prefork.protocols.terms import Limits, Terms
-from prefork.protocols.variables import complete, read_length
+from prefork.protocols.variables import (
+    complete,
+    format_request_line,
+    read_length,
+)
 
 
 class Packets(Protocol):
@@ -88,9 +92,3 @@ class PacketConversation:
 def read_body(variables: dict[str, str], limits: Limits) -> LengthBody | None:
     length = read_length(variables, limits)
     return LengthBody(length) if length else None
-
-
-def format_request_line(variables: dict[str, str]) -> str:
-    """What the client has asked its front end, as far as that has told."""
-    names = ("REQUEST_METHOD", "REQUEST_URI", "SERVER_PROTOCOL")
-    return " ".join(filter(None, map(variables.get, names)))

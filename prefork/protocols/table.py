@@ -11,9 +11,11 @@ from prefork.protocols.terms import Terms
 DEFAULT_PROTOCOL = "http"
 
 PROTOCOLS = {
+    "fastcgi": "prefork.protocols.fastcgi:Fastcgi",
     "http": "prefork.protocols.http:Http",
     "scgi": "prefork.protocols.scgi:Scgi",
     "uwsgi": "prefork.protocols.uwsgi:Uwsgi",
+    "ajp": "prefork.protocols.ajp:Ajp",
 }
 
 # What anybody may speak to us; the others believe whoever connects.

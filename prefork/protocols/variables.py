@@ -97,6 +97,12 @@ def read_length(variables: dict[str, str], limits: Limits) -> int | None:
     return length
 
 
+def format_request_line(variables: dict[str, str]) -> str:
+    """What the client has asked its front end, as far as that has told."""
+    names = ("REQUEST_METHOD", "REQUEST_URI", "SERVER_PROTOCOL")
+    return " ".join(filter(None, map(variables.get, names)))
+
+
 # ---- what was asked for
 
 

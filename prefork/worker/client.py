@@ -75,6 +75,7 @@ class Client:
             self.request = request
             self.door.trust(request.variables)
             if request.body is None:
+                self.send_replies()
                 self.state = State.SERVING
                 return True
             data = request.rest

@@ -1,0 +1,233 @@
+"""FastCGI 1.0: one connection's requests, its answers, and its own small talk."""
+
+from prefork.errors import ProtocolError
+from prefork.protocols.answer import format_refusal
+from prefork.protocols.fastcgi_answer import FastcgiAnswer
+from prefork.protocols.fastcgi_head import make_request
+from prefork.protocols.fastcgi_records import (
+    ABORT_REQUEST,
+    BEGIN,
+    BEGIN_REQUEST,
+    CANT_MPX_CONN,
+    GET_VALUES,
+    GET_VALUES_RESULT,
+    HEADER,
+    KEEP_CONN,
+    KINDS,
+    OVERLOADED,
+    PARAMS,
+    REQUEST_COMPLETE,
+    ROLES,
+    STDOUT,
+    UNKNOWN_ROLE,
+    UNKNOWN_TYPE,
+    VERSION,
+    format_end,
+    format_last,
+    format_pairs,
+    format_record,
+    format_stream,
+    parse_pairs,
+)
+from prefork.protocols.request import Request
+from prefork.protocols.terms import Terms
+from prefork.protocols.variables import format_request_line, gather
+
+
+class Fastcgi:
+    """The protocol of a listener; its connections share it."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.values = {
+            "FCGI_MAX_CONNS": str(terms.capacity),
+            "FCGI_MAX_REQS": str(terms.capacity),
+            "FCGI_MPXS_CONNS": "0",
+        }
+
+    def converse(self, remote: dict[str, str]) -> "FastcgiConversation":
+        """Begin with a connection; `remote`: the variables that it alone has."""
+        return FastcgiConversation(self, remote)
+
+
+class FastcgiConversation:
+    """Reads records until PARAMS has come to its end; the rest is the body's.
+
+    One request at a time: what belongs to another one is declined, and what
+    follows a whole one waits for its turn.  The usual request arrives in one piece
+    and never enters the buffer.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_buffer",
+        "_fastcgi",
+        "_has_head",
+        "_keeps",
+        "_number",
+        "_params",
+        "_params_size",
+        "_role",
+        "_verdict",
+        "_want",
+        "is_idle",
+        "remote",
+        "replies",
+    )
+
+    successor = None
+
+    def __init__(self, fastcgi: Fastcgi, remote: dict[str, str]) -> None:
+        self._fastcgi = fastcgi
+        self.remote = remote
+        self.replies = b""
+        self.is_idle = True
+        self._buffer = bytearray()  # the beginning of a record
+        self._want = 0  # bytes of it until it is worth another look
+        self._forget()
+
+    def _forget(self) -> None:
+        self._number = 0  # the id of the request; 0: there is none
+        self._role = 0
+        self._keeps = False
+        self._params: list[bytes] = []
+        self._params_size = 0
+        self._has_head = False
+        self._asked: dict[str, str] = {}  # of the front end
+        self._verdict: int | None = None  # for one that gets no page
+
+    @property
+    def request_line(self) -> str:
+        """What was asked of the front end, by a request that was refused."""
+        return format_request_line(self._asked)
+
+    def feed(self, data: bytes) -> Request | None:
+        """Take received bytes; return a request once its head is complete."""
+        if self._has_head:
+            self._forget()
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._want:
+                return None
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        at, size = 0, len(data)
+        while size - at >= HEADER.size:
+            version, kind, number, length, padding = HEADER.unpack_from(data, at)
+            if version != VERSION:
+                raise ProtocolError("not FastCGI 1")
+            content_at = at + HEADER.size
+            after = content_at + length + padding
+            if after > size:
+                break
+            at = after
+            content = data[content_at : content_at + length]
+            if kind != PARAMS or number != self._number:
+                self.heed(kind, number, content)
+            elif length:
+                self._gather(content)
+            else:
+                return self._begin(data[at:])
+        self._keep(data[at:])
+        return None
+
+    def _keep(self, data: bytes) -> None:
+        """Wait for more of a record, unless it can not be one."""
+        self.is_idle = not data and not self._number
+        if not data:
+            return
+        if data[0] != VERSION:
+            raise ProtocolError("not FastCGI 1")
+        self._buffer += data
+        self._want = HEADER.size
+        if len(data) >= HEADER.size:
+            _, _, _, length, padding = HEADER.unpack_from(data)
+            self._want += length + padding
+
+    def _gather(self, content: bytes) -> None:
+        self._params_size += len(content)
+        if self._params_size > self._fastcgi.terms.limits.variables_size:
+            raise ProtocolError("PARAMS too long", status=431)
+        self._params.append(content)
+
+    def _begin(self, rest: bytes) -> Request:
+        """PARAMS is whole: a request, whose body may begin in `rest`."""
+        terms = self._fastcgi.terms
+        pairs = parse_pairs(b"".join(self._params))
+        self._params.clear()
+        self._asked = gather(pairs, terms.limits)
+        request = make_request(
+            self._asked,
+            role=self._role,
+            number=self._number,
+            rest=rest,
+            keeps=self._keeps,
+            terms=terms,
+            remote=self.remote,
+            heed=self.heed,
+        )
+        self._has_head = True
+        return request
+
+    def answer(self, request: Request, *, date: str, keep_alive: bool) -> FastcgiAnswer:
+        """Answer a request; `keep_alive`: what the server allows."""
+        return FastcgiAnswer(request, self._number, keep_alive=keep_alive)
+
+    def refuse(self, error: ProtocolError, *, date: str) -> bytes:
+        """The whole answer to a request that was refused; then close."""
+        said, self.replies = self.replies, b""
+        if not self._number:
+            return said  # nobody to say it to
+        if self._verdict is not None:
+            return said + format_end(self._number, protocol=self._verdict)
+        page = format_stream(STDOUT, self._number, format_refusal("Status: ", error))
+        # No front end retries, or tells its client: so the page says it as well.
+        protocol = OVERLOADED if error.status == 503 else REQUEST_COMPLETE
+        return said + page + format_last(self._number, application=0, protocol=protocol)
+
+    # ---- records that are not of the stream that is being read
+
+    def heed(self, kind: int, number: int, content: bytes) -> None:
+        """Take a record that may come at any time; ProtocolError if it may not."""
+        if not number:
+            self._manage(kind, content)
+        elif kind == BEGIN_REQUEST:
+            self._hear_beginning(number, content)
+        elif number != self._number:
+            # FastCGI specification 3.3: what is of an inactive request id is
+            # ignored.  So is what follows a request that was declined.
+            return
+        elif kind == ABORT_REQUEST:
+            self._verdict = REQUEST_COMPLETE
+            raise ProtocolError("the front end has aborted the request")
+        elif kind in KINDS:
+            raise ProtocolError(f"{KINDS[kind]} in the wrong place")
+
+    def _manage(self, kind: int, content: bytes) -> None:
+        if kind == GET_VALUES:
+            known = self._fastcgi.values
+            asked = dict.fromkeys(name for name, _ in parse_pairs(content))
+            told = [(name, known[name]) for name in asked if name in known]
+            self.replies += format_record(GET_VALUES_RESULT, 0, format_pairs(told))
+        elif kind < GET_VALUES:
+            raise ProtocolError(f"{KINDS.get(kind, kind)} with request id 0")
+        else:
+            self.replies += format_record(UNKNOWN_TYPE, 0, bytes((kind, *bytes(7))))
+
+    def _hear_beginning(self, number: int, content: bytes) -> None:
+        if len(content) != BEGIN.size:
+            raise ProtocolError("malformed BEGIN_REQUEST")
+        if self._number:
+            if number == self._number:
+                raise ProtocolError("BEGIN_REQUEST twice")
+            self.replies += format_end(number, protocol=CANT_MPX_CONN)
+            return
+        role, flags = BEGIN.unpack(content)
+        keeps = bool(flags & KEEP_CONN)
+        if role not in ROLES and keeps:
+            self.replies += format_end(number, protocol=UNKNOWN_ROLE)
+            return
+        self._number, self._role, self._keeps = number, role, keeps
+        if role not in ROLES:
+            self._verdict = UNKNOWN_ROLE
+            raise ProtocolError("unknown role", status=501)
