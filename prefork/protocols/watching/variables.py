@@ -1,0 +1,23 @@
+"""What the variables of a request say it asks for."""
+
+from collections.abc import Iterable
+
+from prefork.protocols.watching.events import Asked
+
+
+def describe_request(number: int, variables: Iterable[tuple[str, str]]) -> Asked:
+    """The head of a request that came as variables, with a line as HTTP has it.
+
+    Of a name that is repeated the last counts, as in most servers.
+    """
+    pairs = tuple(variables)
+    known = dict(pairs)
+    path = known.get("SCRIPT_NAME", "") + known.get("PATH_INFO", "")
+    query = known.get("QUERY_STRING", "")
+    target = known.get("REQUEST_URI") or path + ("?" + query if query else "")
+    words = (known.get("REQUEST_METHOD"), target, known.get("SERVER_PROTOCOL"))
+    return Asked(number, " ".join(filter(None, words)), pairs)
+
+
+def method_of(asked: Asked) -> str:
+    return dict(asked.pairs).get("REQUEST_METHOD", "")
