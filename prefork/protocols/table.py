@@ -11,6 +11,7 @@ from prefork.protocols.terms import Terms
 DEFAULT_PROTOCOL = "http"
 
 PROTOCOLS = {
+    "auto": "prefork.protocols.auto:Auto",
     "fastcgi": "prefork.protocols.fastcgi:Fastcgi",
     "http": "prefork.protocols.http:Http",
     "scgi": "prefork.protocols.scgi:Scgi",
