@@ -39,6 +39,11 @@ MORE = {  # what a line of help has no room for
     "preload": "Automatic is like --preload, unless the import leaves threads or "
     "connections behind, which a fork cannot take along: then each worker imports the "
     "application by itself, as with --no-preload.",
+    "refork_after": "When a worker has served the first of these numbers of requests, "
+    "it is replaced and becomes the template of the others; when one of those has "
+    "served the second, again; and so on.  What has come into memory since the import "
+    "is shared then; and so is any state that those requests have left behind.  A "
+    "worker with threads, child processes or open connections declines.",
     "canary_path": "The first new worker is asked for it by GET; with a status of 500 "
     "or more, or without an answer, the reload is undone.",
     "bake": "It serves beside the old ones; if it dies, the reload is undone.  "

@@ -20,17 +20,17 @@ from prefork.settings import Settings
 from prefork.settings.registry import from_json
 from prefork.system.channel import TEXT_LIMIT, Message, adopt
 from prefork.system.processes import die_with
-from prefork.template import loader
 from prefork.template.hazards import open_descriptors
 from prefork.template.template import Newborn, Template
 from prefork.worker.birth import Birthright, live
+from prefork.worker.promotion import Promotion
 
 CHANNEL = 3
 STDOUT, STDERR = 1, 2
 
 
 def main() -> int:
-    """Be a template; and in each child a worker, which never returns."""
+    """Be a template; and in each child a worker, which may be a template again."""
     faulthandler.enable(file=STDERR)  # an import that hangs is told ABRT: where was it?
     channel = adopt(CHANNEL)
     os.set_inheritable(CHANNEL, False)
@@ -39,7 +39,7 @@ def main() -> int:
     if message is None:
         return EXIT_OK  # the master is gone already
     estate = Estate(message)
-    newborn = Template(
+    template = Template(
         estate.settings,
         generation=estate.generation,
         preload=message.fields["preload"],
@@ -47,9 +47,13 @@ def main() -> int:
         channel=channel,
         own_descriptors=open_descriptors(),
         on_message={"reopen": estate.reopen_logs},
-    ).run()
-    if newborn is not None:
-        os._exit(_be_worker(newborn, estate))
+    )
+    newborn = template.run()
+    # Here, and not one life called by the other: the stack must not grow with them.
+    while newborn is not None:
+        promotion = _be_worker(newborn, estate, template)
+        estate.generation = promotion.generation
+        newborn = template.run_again(promotion.channel, generation=promotion.generation)
     return EXIT_OK
 
 
@@ -114,27 +118,29 @@ class Estate:
             os.close(fd)
 
 
-def _be_worker(newborn: Newborn, estate: Estate) -> int:
-    """Live as a worker; returns the exit status."""
+def _be_worker(newborn: Newborn, estate: Estate, template: Template) -> Promotion:
+    """Live as a worker; returns only if promoted, else the process ends here."""
     # By force for as long as it imports: an import may hang, and hears nothing.
     if not die_with(estate.master, signal.SIGKILL):
-        return EXIT_OK
+        os._exit(EXIT_OK)
     try:
-        application = newborn.application or loader.load(estate.settings.app)
+        application = template.load()
         if not die_with(estate.master, signal.SIGTERM):
-            return EXIT_OK
-        live(_birthright(newborn, estate), application)
+            os._exit(EXIT_OK)
+        promotion = live(_birthright(newborn, estate, template), application)
     except PreforkError as error:  # it cannot be imported, or its settings be kept
         text = str(error)[-TEXT_LIMIT:]
         newborn.channel.send("failed", text=text, status=error.exit_status)
-        return error.exit_status
+        os._exit(error.exit_status)
+    if promotion is not None:
+        return promotion
     # Not sys.exit(): to tear the interpreter down touches every shared page, and
     # waits for threads.  But what the application registered has to run.
     atexit._run_exitfuncs()
-    return EXIT_OK
+    os._exit(EXIT_OK)
 
 
-def _birthright(newborn: Newborn, estate: Estate) -> Birthright:
+def _birthright(newborn: Newborn, estate: Estate, template: Template) -> Birthright:
     return Birthright(
         settings=estate.settings,
         slot=newborn.slot,
@@ -146,6 +152,7 @@ def _birthright(newborn: Newborn, estate: Estate) -> Birthright:
         log=estate.log.with_fields(worker=newborn.slot, pid=os.getpid()),
         access_log=estate.open_access_log(),
         reopen_logs=estate.reopen_logs,
+        find_hazards=template.find_hazards,
     )
 
 

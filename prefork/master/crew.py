@@ -145,6 +145,22 @@ class Crew:
         if channel := self._channels.get(member.slot):
             channel.send(kind, **content)  # type: ignore[arg-type]
 
+    def promote(self, member: Member, generation: int, channel: Channel) -> None:
+        """Have it become a template, when it has been replaced and has retired."""
+        member.was_chosen = True
+        descriptors = [channel.fileno()]
+        self.send(member, "promote", generation=generation, descriptors=descriptors)
+
+    def release(self, pid: int) -> None:
+        """It is a worker no more: a template from now on."""
+        if member := self.roster.by_pid(pid):
+            self._hear_last_words(member)
+            self._bury(member, "exit code 0")
+
+    def served(self, slot: int) -> int:
+        """How many requests."""
+        return self._scoreboard.read(slot).requests
+
     def is_busy(self, slot: int) -> bool:
         return self._scoreboard.read(slot).is_busy
 
@@ -214,13 +230,16 @@ class Crew:
             member = self.roster.by_pid(pid)
         if member is None:
             return False
-        if channel := self._channels.get(member.slot):
-            for message in channel.receive():  # its last words
-                self._obey(member, message)
-        self._close_channel(member)
+        self._hear_last_words(member)
         was_ours = member.killed_because or member.state is State.KILLED
         self._bury(member, describe_exit(code) if was_ours else self.explain(code))
         return True
+
+    def _hear_last_words(self, member: Member) -> None:
+        if channel := self._channels.get(member.slot):
+            for message in channel.receive():
+                self._obey(member, message)
+        self._close_channel(member)
 
     def explain(self, code: int) -> str:
         """How a child has ended that we had not killed, be it a worker or not."""

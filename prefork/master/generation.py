@@ -22,6 +22,7 @@ class Stage(Enum):
     """Where the template of a generation stands."""
 
     NONE = auto()  # there is none: not yet, or it has died
+    PROMISED = auto()  # a worker will become it, when it has retired
     LOADING = auto()  # it imports the application
     READY = auto()  # it forks on request
     DISMISSED = auto()  # it was told to leave, or killed
@@ -49,6 +50,7 @@ class Generation:
         self.sources: list[str] = []  # directories that it was imported from
         self.failure = ""  # why the last template came to nothing
         self.failure_status = EXIT_APPLICATION  # and what that is as an exit status
+        self.refork_after = settings.refork_after  # that are still to come
         self.backoff = BackOff(chance)
         self.channel: Channel | None = None
 
@@ -75,6 +77,23 @@ class Generation:
         self.failure_status = EXIT_APPLICATION
         self.deadline = now + self.settings.boot_timeout
         self._bequeath(shared, access)
+
+    def promise(self, now: float) -> Channel:
+        """Await a worker, which becomes the template; returns the end for it.
+
+        Raises OSError when no descriptors are left.
+        """
+        self.channel, theirs = pair()
+        self.stage = Stage.PROMISED
+        self.failure = ""
+        settings = self.settings  # it is replaced first, and then it retires
+        self.deadline = now + settings.boot_timeout + settings.graceful_timeout
+        return theirs
+
+    def keep_promise(self, pid: int) -> None:
+        """The worker is here: what follows is as with any other template."""
+        self.pid = pid
+        self.stage = Stage.LOADING
 
     def _bequeath(self, shared: Sequence[int], access: int | None) -> None:
         assert self.channel is not None
@@ -144,6 +163,7 @@ class Generation:
             "sources": self.sources,
             "failure": self.failure,
             "failure_status": self.failure_status,
+            "refork_after": self.refork_after,
             "backoff": self.backoff.state(),
             "channel": {"fd": self.channel.fileno()} if self.channel else None,
         }
@@ -166,6 +186,7 @@ class Generation:
         generation.sources = state["sources"]
         generation.failure = state["failure"]
         generation.failure_status = state["failure_status"]
+        generation.refork_after = tuple(state["refork_after"])
         generation.backoff.restore(state["backoff"])
         if channel := state["channel"]:
             generation.channel = adopt(channel["fd"])

@@ -110,6 +110,7 @@ class Master:
             self._log,
             descriptors=self._heirlooms,
             explain=self._crew.explain,
+            release=self._crew.release,
             on_loaded=self._template_is_loaded,
             on_failed=self._template_failed,
         )

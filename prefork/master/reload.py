@@ -6,6 +6,9 @@
     ROLL    a new worker becomes ready, then an old one retires; and again
     COMMIT  all workers are new: the old template is kept for a while (probation)
 
+A refork (prefork/master/refork.py) has no CHECK: nothing in it is new but the
+template.  Then it is BOOT until a worker has become that.
+
 ROLLBACK is possible from each of them: the old template is alive, so the old
 generation is whole again as fast as it can fork.
 """
@@ -16,10 +19,11 @@ from enum import Enum
 
 from prefork.errors import EXIT_APPLICATION, EXIT_REFUSED, PreforkError
 from prefork.master.canary import Canary
+from prefork.master.cause import Cause
 from prefork.master.check import check
 from prefork.master.generation import Generation
 from prefork.master.inquiry import Inquiry
-from prefork.master.probation import Crashes
+from prefork.master.probation import CrashCount
 from prefork.master.reactor import Reactor
 from prefork.master.roster import FOREVER, Member
 from prefork.monitor.log import Log
@@ -39,24 +43,20 @@ class Phase(Enum):
 
 
 class Reload:
-    """One reload; the master looks at `phase` and `candidate`, and tells it news.
-
-    `prepare(settings)` makes the candidate: opens what is new of its listeners.
-    """
+    """One reload; the master looks at `phase` and `candidate`, and tells it news."""
 
     def __init__(
         self,
-        arguments: Sequence[str],
+        cause: Cause,
         *,
         reactor: Reactor,
         log: Log,
-        prepare: Callable[[Settings], Generation],
         send_canary: Callable[[Member, Canary], None],
         open_doors: Callable[[Member], None],
     ) -> None:
+        self.cause = cause
         self._reactor = reactor
         self._log = log
-        self._prepare = prepare
         self._send_canary = send_canary
         self._open_doors = open_doors
         self.phase = Phase.CHECK
@@ -64,22 +64,43 @@ class Reload:
         self.reason = ""
         self.exit_status = 0  # what a failed reload would be as a start
         self.failed_in: Phase | None = None
-        self.crashes = Crashes()  # of new workers that were ready
+        self.crashes = CrashCount()  # of new workers that were ready
         self._began = time.monotonic()
         self._canary: Canary | None = None
         self._roll_at = FOREVER  # monotonic; the canary has lived long enough then
         self.check: Inquiry | None = None
-        log.info("reloading", phase=self.phase.value)
+
+    def begin(
+        self, arguments: Sequence[str], prepare: Callable[[Settings], Generation]
+    ) -> None:
+        """Read the configuration; `prepare(settings)` makes the candidate: it opens
+        what is new of its listeners."""
+
+        def checked(settings: Settings | None, complaint: str, status: int) -> None:
+            self._checked(settings, complaint, status, prepare)
+
+        self._enter(Phase.CHECK)
         try:
-            self.check = check(arguments, reactor, self._checked)
+            self.check = check(arguments, self._reactor, checked)
         except OSError as error:
             self.roll_back(f"cannot start a process: {error.strerror}", EXIT_REFUSED)
+
+    def begin_with(self, candidate: Generation, **fields: object) -> None:
+        """A refork: the configuration stays, and the candidate is being born."""
+        self.candidate = candidate
+        self._enter(Phase.BOOT, generation=candidate.number, **fields)
 
     @property
     def is_over(self) -> bool:
         return self.phase in (Phase.COMMIT, Phase.ROLLBACK)
 
-    def _checked(self, settings: Settings | None, complaint: str, status: int) -> None:
+    def _checked(
+        self,
+        settings: Settings | None,
+        complaint: str,
+        status: int,
+        prepare: Callable[[Settings], Generation],
+    ) -> None:
         self.check = None
         if self.is_over:
             return
@@ -87,7 +108,7 @@ class Reload:
             self.roll_back(complaint, status)
             return
         try:
-            self.candidate = self._prepare(settings)
+            self.candidate = prepare(settings)
         except PreforkError as error:
             self.roll_back(str(error), error.exit_status)
         else:
@@ -106,10 +127,10 @@ class Reload:
             self._enter(Phase.CANARY)
 
     def template_failed(self, reason: str) -> None:
-        """It is told of the candidate's template only; while rolling too."""
-        if self.phase is Phase.BOOT:
-            assert self.candidate is not None
-            self.roll_back(reason, self.candidate.failure_status)
+        """The candidate's; if it had loaded before, another one would import what
+        is published by now, and nobody has tried that."""
+        assert self.candidate is not None
+        self.roll_back(reason, self.candidate.failure_status)
 
     def worker_is_ready(self, member: Member) -> None:
         """A new worker could serve; the canary must answer us before clients come."""
@@ -179,12 +200,12 @@ class Reload:
         if self._canary is not None:
             self._canary.close()
         self._log.error(
-            "reload failed",
+            f"{self.cause.name} failed",
             phase=self.failed_in.value,
-            keeping="old code",
+            keeping=self.cause.keeping,
             text=reason,
         )
 
     def _enter(self, phase: Phase, **fields: object) -> None:
         self.phase = phase
-        self._log.info("reloading", phase=phase.value, **fields)
+        self._log.info(f"{self.cause.name}ing", phase=phase.value, **fields)

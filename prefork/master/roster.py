@@ -38,6 +38,7 @@ class Member:
     since: float = 0.0  # when it came to this state
     ready_at: float = 0.0  # 0: never was
     wants_replacement: bool = False
+    was_chosen: bool = False  # to become a template: nobody is asked twice
     killed_because: str = ""
     refusal: str = ""  # of the system, to fork it
 

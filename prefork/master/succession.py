@@ -12,14 +12,16 @@ from typing import Any
 from prefork.errors import EXIT_APPLICATION, EXIT_OK
 from prefork.master.announcement import announce
 from prefork.master.canary import Canary
+from prefork.master.cause import REFORK, RELOAD, Cause
 from prefork.master.crew import Crew
 from prefork.master.fixed import keep_fixed
 from prefork.master.generation import Generation, Stage
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.obituary import Obituary
-from prefork.master.probation import Crashes, Probation
+from prefork.master.probation import Probation
 from prefork.master.reactor import Reactor
+from prefork.master.refork import PAUSE, find_warmed
 from prefork.master.reload import Phase, Reload
 from prefork.master.roster import Member
 from prefork.master.staff import Staff
@@ -67,6 +69,7 @@ class Succession:
         self._is_returning = False  # the workers of before replace the new ones
         self._probation: Probation | None = None
         self._watcher = Watcher(arguments, reactor, logs.log, on_change=self.ask)
+        self._refork_at = 0.0  # monotonic; not before
         self._failed_sources: list[str] = []  # of the last candidate, if it failed
         self.reload: Reload | None = None
         self.number = 0  # of the last reload that was begun
@@ -117,6 +120,8 @@ class Succession:
             self._advance_probation(self._probation, now)
         elif self._is_returning and self._staff.has_rolled():
             self._end_return()
+        elif may_begin and now >= self._refork_at:
+            self._consider_refork(now)
 
     def _advance_reload(self, reload: Reload, now: float) -> None:
         reload.check_deadlines(now)
@@ -135,11 +140,14 @@ class Succession:
         self._end_return()
         self._staff.recall()
         self.number += 1
-        self.reload = Reload(
-            self._arguments,
+        self.reload = self._make_reload(RELOAD)
+        self.reload.begin(self._arguments, self._prepare_candidate)
+
+    def _make_reload(self, cause: Cause) -> Reload:
+        return Reload(
+            cause,
             reactor=self._reactor,
             log=self._log,
-            prepare=self._prepare_candidate,
             send_canary=self._send_canary,
             open_doors=self._crew.open,
         )
@@ -164,7 +172,7 @@ class Succession:
         reload.commit()
         self._open_for_good(self._staff.target)
         if kept := self._staff.settle():
-            self._probation = Probation(kept, reload.crashes, now)
+            self._probation = Probation(kept, reload.crashes, reload.cause, now)
         self._end(reload)
 
     def _open_for_good(self, generation: Generation) -> None:
@@ -178,6 +186,9 @@ class Succession:
         self._failed_sources = failed.sources if failed else []
         self.reload = None
         self._crew.drain = False
+        if reload.cause is REFORK:
+            self._end_refork(reload)
+            return
         self.outcome = Outcome(
             self.number,
             reload.failed_in or Phase.COMMIT,
@@ -188,17 +199,50 @@ class Succession:
             reload.seconds,
         )
 
+    # Without new code
+
+    def _consider_refork(self, now: float) -> None:
+        origin = self._staff.target
+        if not origin.refork_after or origin.stage is not Stage.READY:
+            return
+        members, served = self._crew.roster.of(origin.number), self._crew.served
+        if member := find_warmed(members, served, after=origin.refork_after[0]):
+            self._refork(origin, member, now)
+
+    def _refork(self, origin: Generation, member: Member, now: float) -> None:
+        candidate = self._templates.create(origin.settings, origin.listeners)
+        candidate.preload = origin.preload
+        candidate.refork_after = origin.refork_after[1:]
+        try:
+            theirs = self._templates.promise(candidate, now)
+        except OSError:  # no descriptors are left: they may come back
+            self._refork_at = now + PAUSE
+            return
+        self.reload = self._make_reload(REFORK)
+        served = self._crew.served(member.slot)
+        self.reload.begin_with(candidate, worker=member.slot, requests=served)
+        self._crew.promote(member, candidate.number, theirs)
+        theirs.close()
+
+    def _end_refork(self, reload: Reload) -> None:
+        """If the worker came to nothing, another one may be fit; but if what it has
+        learnt is bad, it ends here, until new code comes."""
+        if reload.failed_in is Phase.BOOT:
+            self._refork_at = time.monotonic() + PAUSE
+        elif reload.failed_in is not None:
+            self._staff.target.refork_after = ()
+
     # After COMMIT
 
     def _advance_probation(self, probation: Probation, now: float) -> None:
         can_return = probation.kept.stage is Stage.READY
         if probation.reason and can_return:
             self._probation = None
-            self._return_to(probation.kept, probation.reason)
+            self._return_to(probation.kept, probation.cause, probation.reason)
         elif now >= probation.until or not can_return:
             self._probation = None
 
-    def _return_to(self, kept: Generation, reason: str) -> None:
+    def _return_to(self, kept: Generation, cause: Cause, reason: str) -> None:
         """The new code is worse than what it has replaced.
 
         The listeners too are those of before.  One that was closed since is opened
@@ -206,7 +250,10 @@ class Succession:
         """
         phase = Phase.PROBATION
         self._log.error(
-            "reload failed", phase=phase.value, keeping="old code", text=reason
+            f"{cause.name} failed",
+            phase=phase.value,
+            keeping=cause.keeping,
+            text=reason,
         )
         kept.listeners, refusals = self._listeners.restore(kept.settings)
         for refusal in refusals:
@@ -215,6 +262,9 @@ class Succession:
         self._open_for_good(kept)
         self._staff.target = kept
         self._is_returning = True
+        if cause is REFORK:
+            kept.refork_after = ()
+            return
         self.outcome = Outcome(
             self.number, phase, kept.number, reason, EXIT_APPLICATION, time.time(), 0.0
         )
@@ -287,15 +337,15 @@ class Succession:
             "arguments": list(self._arguments),
             "number": self.number,
             "is_wanted": self._is_wanted,
-            "kept": probation and [probation.kept.number, probation.since],
+            "probation": probation and probation.state(),
             "outcome": outcome and {**asdict(outcome), "phase": outcome.phase.value},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.number = state["number"]
         self._is_wanted = state["is_wanted"]
-        number, since = state["kept"] or (0, 0.0)
-        if kept := self._templates.generations.get(number):
-            self._probation = Probation(kept, Crashes(), since)
+        if probation := state["probation"]:
+            generations = self._templates.generations
+            self._probation = Probation.restore(probation, generations)
         if outcome := state["outcome"]:
             self.outcome = Outcome(**{**outcome, "phase": Phase(outcome["phase"])})

@@ -26,7 +26,8 @@ class Templates:
     """All generations that have, or should have, a template process.
 
     `descriptors(settings)` gives what templates inherit: those that all share,
-    and the access log's or None; `explain(code)` tells how one has ended.
+    and the access log's or None; `explain(code)` tells how one has ended, and
+    `release(pid)` that a worker has become one.
     `on_loaded(generation)` and `on_failed(generation, reason)` tell the master.
     """
 
@@ -37,6 +38,7 @@ class Templates:
         *,
         descriptors: Callable[[Settings], tuple[Sequence[int], int | None]],
         explain: Callable[[int], str],
+        release: Callable[[int], None],
         on_loaded: Callable[[Generation], None],
         on_failed: Callable[[Generation, str], None],
     ) -> None:
@@ -44,6 +46,7 @@ class Templates:
         self._log = log
         self._descriptors = descriptors
         self._explain = explain
+        self._release = release
         self._on_loaded = on_loaded
         self._on_failed = on_failed
         self._newest = 0
@@ -60,18 +63,26 @@ class Templates:
         """Start the templates that are needed, dismiss all others."""
         for generation in list(self.generations.values()):
             if generation not in needed:
-                generation.dismiss()
-                if not generation.pid:
-                    del self.generations[generation.number]
+                self._dismiss(generation)
                 continue
             generation.backoff.forget(now)
             if generation.stage is Stage.NONE and generation.backoff.may_try(now):
                 self._start(generation, now)
 
+    def _dismiss(self, generation: Generation) -> None:
+        if generation.stage is Stage.PROMISED:
+            self._forget(generation)  # the worker will find nobody at the other end
+        generation.dismiss()
+        if not generation.pid:
+            del self.generations[generation.number]
+
     def check_deadlines(self, now: float) -> None:
         """An import that does not end: dump its stacks, then kill it."""
         for generation in self.generations.values():
             if generation.deadline > now:
+                continue
+            if generation.stage is Stage.PROMISED:
+                self._break_promise(generation, "the worker took too long to retire")
                 continue
             if generation.stage is Stage.LOADING:
                 seconds = generation.settings.boot_timeout
@@ -107,6 +118,16 @@ class Templates:
         self._log.debug("started template", **name)
         self._listen_to(generation, generation.channel)
 
+    def promise(self, generation: Generation, now: float) -> Channel:
+        """Have a worker become its template; returns the end of the channel for it.
+
+        Raises OSError when no descriptors are left.
+        """
+        theirs = generation.promise(now)
+        assert generation.channel is not None
+        self._listen_to(generation, generation.channel)
+        return theirs
+
     def _listen_to(self, generation: Generation, channel: Channel) -> None:
         self._reactor.watch(channel.fileno(), lambda: self._hear(generation))
 
@@ -125,12 +146,23 @@ class Templates:
             self._obey(generation, message)
         if generation.channel and generation.channel.is_closed:
             self._reactor.unwatch(generation.channel.fileno())
+            if generation.stage is Stage.PROMISED:
+                self._break_promise(generation, "the worker left instead")
+
+    def _break_promise(self, generation: Generation, reason: str) -> None:
+        """There is no process to be reaped, or only a worker's."""
+        reason = generation.failure or reason
+        self._forget(generation)
+        self._on_failed(generation, reason)
 
     def _obey(self, generation: Generation, message: Message) -> None:
         fields = message.fields
         match message.kind:
             case "loaded":
                 generation.sources = fields["sources"]
+                if generation.stage is Stage.PROMISED:
+                    self._release(message.sender)
+                    generation.keep_promise(message.sender)
                 if generation.stage is Stage.LOADING:
                     generation.stage = Stage.READY
                     generation.deadline = FOREVER
@@ -162,14 +194,17 @@ class Templates:
             return False
         self._hear(generation)
         was, failure = generation.stage, generation.failure
-        if generation.channel is not None:
-            self._reactor.unwatch(generation.channel.fileno())
-        generation.forget_template()
+        self._forget(generation)
         if failure or was is not Stage.DISMISSED:
             when = "importing the application" if was is Stage.LOADING else "running"
             failure = failure or f"template died while {when}: {self._explain(code)}"
             self._on_failed(generation, failure)
         return True
+
+    def _forget(self, generation: Generation) -> None:
+        if generation.channel is not None:
+            self._reactor.unwatch(generation.channel.fileno())
+        generation.forget_template()
 
     # Being handed over to another program
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from prefork.settings.kinds import (
     ADDRESSES,
+    COUNTS,
     GLOBS,
     ITEMS,
     NETWORKS,
@@ -115,6 +116,14 @@ class Settings:
         "",
         "import once, before forking",
         or_word("automatic", SWITCH),
+    )
+    refork_after: tuple[int, ...] = setting(
+        (),
+        "--refork-after",
+        "N,...",
+        "requests until a worker becomes template",
+        COUNTS,
+        shown="never",
     )
     canary_path: str = setting(
         "", "--canary-path", "PATH", "what new code must answer at a reload", URL_PATH

@@ -152,6 +152,14 @@ def _parse_items(value: object, separator: str = ",") -> tuple[str, ...]:
     return tuple(item for item in map(_parse_text, value) if item)
 
 
+def _parse_counts(value: object) -> tuple[int, ...]:
+    if isinstance(value, int | str):
+        value = [part for part in str(value).split(",") if part.strip()]
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is neither a whole number nor a list of them")
+    return tuple(_within(_parse_int(each), 1) for each in value)
+
+
 def _parse_addresses(value: object) -> tuple[str, ...]:
     addresses = _parse_items(value)
     if not addresses:
@@ -186,6 +194,7 @@ SIZE = Kind("size", _parse_size, _format_size)
 OCTAL = Kind("octal mode", _parse_octal, lambda mode: f"{mode:04o}")
 SECONDS = Kind("seconds", _parse_time, lambda number: f"{number:.15g}")
 SOME_SECONDS = Kind("seconds, not 0", _parse_some_time, SECONDS.format)
+COUNTS = Kind("list", _parse_counts, lambda counts: ",".join(map(str, counts)))
 ITEMS = Kind("list", _parse_items, ",".join)
 NETWORKS = Kind("list", _parse_networks, ",".join)
 ADDRESSES = Kind("list", _parse_addresses, ",".join, is_repeatable=True)

@@ -21,7 +21,7 @@ from prefork.system import home, privileges, resources
 from prefork.system.channel import TEXT_LIMIT, Channel, Message, adopt
 from prefork.system.processes import die_with, fork_orphan
 from prefork.template import loader
-from prefork.template.hazards import find_hazards
+from prefork.template.hazards import find_children, find_hazards
 from prefork.template.sources import find_sources
 
 FORK_PATIENCE = 5.0  # seconds for the process between template and worker
@@ -34,7 +34,6 @@ class Newborn:
     slot: int
     channel: Channel
     listeners: list[tuple[str, socket.socket]]  # (protocol, listening socket)
-    application: Callable[..., Any] | None  # None: it is to import it by itself
 
 
 class Template:
@@ -56,7 +55,7 @@ class Template:
         self._preload = preload
         self._master = master
         self._channel = channel
-        self._own_descriptors = own_descriptors
+        self._own_descriptors = set(own_descriptors) - {channel.fileno()}
         self._on_message = on_message
         self._application: Callable[..., Any] | None = None
         self._cpus: list[int] = []  # each worker runs on one of them; []: on any
@@ -64,17 +63,50 @@ class Template:
     def run(self) -> Newborn | None:
         """Returns in each worker, as a newborn; and in the template, with None."""
         gc.disable()  # no holes in the pages that the workers will share
-        title = self._settings.name or self._settings.app
-        setproctitle(f"prefork: template gen {self._generation} [{title}]")
+        self._take_title()
         try:
             self._settle_in()
             if self._preload:
-                self._application = loader.load(self._settings.app)
+                self.load()
         except PreforkError as error:
             self._send_failure(error)
             return None
         if not self._is_fit_to_fork():
             return None
+        return self._serve_the_master()
+
+    def load(self) -> Callable[..., Any]:
+        """The application; imported once, by the template or by each worker."""
+        if self._application is None:
+            self._application = loader.load(self._settings.app)
+        return self._application
+
+    def run_again(self, channel: Channel, *, generation: int) -> Newborn | None:
+        """Like run(), after a life as a worker: what that has learnt is shared now."""
+        self._channel = channel
+        self._generation = generation
+        if not die_with(self._master, signal.SIGKILL):
+            os._exit(0)
+        if hazards := self.find_hazards():
+            text = f"the worker has {', '.join(hazards)}"
+            self._send_failure(ApplicationError(text))
+            return None
+        gc.disable()
+        self._take_title()
+        gc.unfreeze()  # what was garbage when it was frozen, or is since
+        return self._serve_the_master()
+
+    def find_hazards(self, known: Collection[int] = ()) -> list[str]:
+        """Name what of this process would not survive a fork, though it was born
+        by one; `known` are descriptors to be left out."""
+        mine = {*self._own_descriptors, self._channel.fileno(), *known}
+        return [*find_hazards(mine), *find_children()]
+
+    def _take_title(self) -> None:
+        title = self._settings.name or self._settings.app
+        setproctitle(f"prefork: template gen {self._generation} [{title}]")
+
+    def _serve_the_master(self) -> Newborn | None:
         gc.collect()
         gc.freeze()  # 1 instead of 58 MB private to a worker with a 115 MB heap
         sources = self._find_sources()
@@ -111,7 +143,8 @@ class Template:
 
     def _is_fit_to_fork(self) -> bool:
         """Report what does not survive a fork; without --preload, give up then."""
-        hazards = find_hazards(self._own_descriptors) if self._preload else []
+        mine = {*self._own_descriptors, self._channel.fileno()}
+        hazards = find_hazards(mine) if self._preload else []
         if not hazards:
             return True
         is_forced = self._settings.preload is True
@@ -161,7 +194,7 @@ class Template:
                 os._exit(0)  # the master has given this slot up in the meantime
             if self._cpus:
                 resources.run_on(self._cpus[slot % len(self._cpus)])
-            return Newborn(slot, channel, listeners, self._application)
+            return Newborn(slot, channel, listeners)
         # The master hears of a failure by the end of the worker's channel.
         channel.close()
         for _, listener in listeners:

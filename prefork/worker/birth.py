@@ -27,8 +27,9 @@ from prefork.worker.deadline import Deadline
 from prefork.worker.doors import Door
 from prefork.worker.limits import ClientDeadlines, Lifespan, spread_lifespan
 from prefork.worker.lobby import Lobby
-from prefork.worker.loop import Worker
-from prefork.worker.offspring import disinherit_children
+from prefork.worker.loop import SHORTEST_GRACE, Worker
+from prefork.worker.offspring import disinherit_children, have_no_secrets
+from prefork.worker.promotion import FindHazards, Promotion
 from prefork.worker.service import Service
 
 # A worker is told what to do by its master.  These signals are meant for masters
@@ -41,7 +42,6 @@ IGNORED = (
     signal.SIGWINCH,
 )
 OBEYED = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
-SHORTEST_GRACE = 0.5  # seconds: a timer of none would never ring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +58,14 @@ class Birthright:
     log: Log
     access_log: AccessLog | None
     reopen_logs: Callable[[Message], None]
+    find_hazards: FindHazards
 
 
-def live(born: Birthright, application: Application) -> None:
-    """Serve; returns when the worker has retired.  Runs in the worker process."""
+def live(born: Birthright, application: Application) -> Promotion | None:
+    """Serve; returns when the worker has retired.  Runs in the worker process.
+
+    One that is promoted has nothing left of this life when it returns.
+    """
     settings = born.settings
     slot = born.scoreboard.worker_slot(born.slot)
     signals = _hear_signals(slot, grace=settings.graceful_timeout)
@@ -74,11 +78,7 @@ def live(born: Birthright, application: Application) -> None:
     deadlines = client_deadlines(settings)
     service = Service(
         settings,
-        gateway=Wsgi(
-            application,
-            complain=born.log.error,
-            more={"prefork.deadline": Deadline(slot, longest=settings.max_timeout)},
-        ),
+        gateway=_gateway(born, application, slot),
         slot=slot,
         log=born.log,
         access_log=born.access_log,
@@ -95,19 +95,45 @@ def live(born: Birthright, application: Application) -> None:
         notice=born.log.warning,
     )
     disinherit_children(lobby, service, signals)
-    Worker(
+    promotion = Worker(
         lobby=lobby,
         service=service,
         channel=born.channel,
         signals=signals,
         slot=slot,
         lifespan=_lifespan(settings),
+        grace=settings.graceful_timeout,
         log=born.log,
+        find_hazards=born.find_hazards,
         on_message={
             "reopen": born.reopen_logs,
             "adopt": lambda message: _adopt(lobby, doors[0], message),
         },
     ).run()
+    if promotion is not None:
+        _leave_no_trace(born, lobby, signals)
+    return promotion
+
+
+def _gateway(born: Birthright, application: Application, slot: WorkerSlot) -> Wsgi:
+    deadline = Deadline(slot, longest=born.settings.max_timeout)
+    more = {"prefork.deadline": deadline}
+    return Wsgi(application, complain=born.log.error, more=more)
+
+
+def _leave_no_trace(born: Birthright, lobby: Lobby, signals: SignalPipe) -> None:
+    """Close what a worker has open, and hear signals no more.
+
+    Not by leaving it to the garbage collector: an exception that the application
+    has kept leads to our frames, and to all that they know.
+    """
+    have_no_secrets()
+    signals.leave()
+    faulthandler.unregister(DUMP_STACKS)
+    lobby.close()
+    born.channel.close()
+    for _, listener in born.listeners:
+        listener.close()
 
 
 def _hear_signals(slot: WorkerSlot, *, grace: float) -> SignalPipe:

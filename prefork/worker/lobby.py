@@ -123,6 +123,10 @@ class Lobby:
         doors = self._entrance.descriptors()
         return [self._epoll.fileno(), *self._callbacks, *doors, *self._clients, *ready]
 
+    def close(self) -> None:
+        """Everyone has left: wait for nobody any more."""
+        self._epoll.close()
+
     def _wait(self) -> None:
         """One turn: hear the clients first, then open one door."""
         clients, door = self._clients, -1

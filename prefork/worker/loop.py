@@ -17,13 +17,14 @@ from prefork.system.memory import read_rss
 from prefork.system.signals import SignalPipe
 from prefork.worker.limits import Lifespan
 from prefork.worker.lobby import Lobby
+from prefork.worker.promotion import FindHazards, Promotion
 from prefork.worker.service import Service
 
 LOOK_AT_MEMORY_EVERY = 1.0  # seconds: it costs 20 µs, so not after each request
 VERDICT = 1.0  # seconds to wait for a kill that the master has announced
 LAST_WORD = 0.5  # seconds for kept-alive clients who may be about to ask again
 UNHURRIED = 2.0  # the same while others serve on: nobody waits for us to leave
-ORPHAN_GRACE = 30  # seconds for the last request of a worker without a master
+SHORTEST_GRACE = 0.5  # seconds: a timer of none would never ring
 
 
 class Worker:
@@ -38,29 +39,37 @@ class Worker:
         signals: SignalPipe,
         slot: WorkerSlot,
         lifespan: Lifespan,
+        grace: float,
         log: Log,
+        find_hazards: FindHazards,
         on_message: dict[str, Callable[[Message], None]],
     ) -> None:
+        """`grace`: seconds for the last request; `find_hazards(known)` names what a
+        fork would not leave intact, but for the descriptors that are known."""
         self._lobby = lobby
         self._service = service
         self._channel = channel
         self._signals = signals
         self._slot = slot
         self._lifespan = lifespan
+        self._grace = max(grace, SHORTEST_GRACE)
         self._log = log
+        self._find_hazards = find_hazards
         self._on_message = {
             **on_message,
             "open": self._obey_open,
             "retire": self._obey_retire,
+            "promote": self._obey_promote,
         }
+        self._promotion: Promotion | None = None
         self._is_retiring = False
         self._wants_replacement = False
         self._served = 0
         self._rss = 0
         self._look_at_memory_at = 0.0
 
-    def run(self) -> None:
-        """Serve; returns when there is nothing left to do."""
+    def run(self) -> Promotion | None:
+        """Serve; returns when there is nothing left to do, but for a promotion."""
         lobby = self._lobby
         lobby.watch(self._channel.fileno(), self._hear_master)
         lobby.watch(self._signals.fileno(), self._hear_signals)
@@ -77,6 +86,7 @@ class Worker:
                 self._slot.report(*lobby.count())
             if is_limited:
                 self._check_lifespan()
+        return self._promotion
 
     def _await_verdict(self) -> None:
         """If the master resolved to kill the request that has just ended, let it
@@ -110,6 +120,16 @@ class Worker:
         drain = message.fields["drain"]
         self._retire(drain=drain, last_word=LAST_WORD if drain else UNHURRIED)
 
+    def _obey_promote(self, message: Message) -> None:
+        """Become a template, once somebody else serves in our place."""
+        promotion = Promotion.read(message)
+        known = [*self._lobby.descriptors(), promotion.channel.fileno()]
+        if hazards := self._find_hazards(known):
+            promotion.decline(hazards)
+            return
+        self._promotion = promotion
+        self._wants_replacement = self._channel.send("replace", reason="refork")
+
     def _hear_signals(self) -> None:
         """TERM, QUIT and INT retire a worker, whoever sent them; the kernel sends
         TERM too when the master has died."""
@@ -125,7 +145,7 @@ class Worker:
         # Nobody keeps our deadlines any more: the alarm does, for all of them.
         self._lobby.unwatch(self._channel.fileno())
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(ORPHAN_GRACE)
+        signal.setitimer(signal.ITIMER_REAL, self._grace)
         self._log.warning("lost master", pid=os.getpid())
         self._retire(drain=False)
 

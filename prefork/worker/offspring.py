@@ -12,33 +12,69 @@ import os
 import signal
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 
 from prefork.system.signals import SignalPipe
 from prefork.worker.lobby import Lobby
 from prefork.worker.service import Service
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What is the worker's alone."""
+
+    lobby: Lobby
+    service: Service
+    signals: SignalPipe
+
+    def forget(self) -> None:
+        """In a child of the worker."""
+        void([*self.lobby.descriptors(), *self.service.descriptors()])
+        self.signals.leave()
+        self.service.become_copy()
+
+
+_secrets: list[Secrets] = []  # of the worker that this process is; else none
+_before = threading.local()  # several may fork at a time
+
+
 def disinherit_children(lobby: Lobby, service: Service, signals: SignalPipe) -> None:
     """See to it that no child of this process can meddle with what it does."""
-    before = threading.local()  # several may fork at a time
+    _secrets[:] = [Secrets(lobby, service, signals)]
+    _watch_forks()
 
-    def hold_signals() -> None:
-        # Until the child has left our signal pipe; it may be told to end at once.
-        every = signal.valid_signals()
-        before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, every)
 
-    def release_signals() -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
+def have_no_secrets() -> None:
+    """The process is a worker no more: its children are not those of one."""
+    _secrets.clear()
 
-    def forget() -> None:
-        void([*lobby.descriptors(), *service.descriptors()])
-        signals.leave()
-        service.become_copy()
-        release_signals()
 
+@cache
+def _watch_forks() -> None:
+    # Once for all lives of a process: nobody can ever take this back.
     os.register_at_fork(
-        before=hold_signals, after_in_parent=release_signals, after_in_child=forget
+        before=_hold_signals,
+        after_in_parent=_release_signals,
+        after_in_child=_forget_secrets,
     )
+
+
+def _hold_signals() -> None:
+    # Until the child has left our signal pipe; it may be told to end at once.
+    every = signal.valid_signals()
+    _before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, every)
+
+
+def _release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _before.mask)
+
+
+def _forget_secrets() -> None:
+    for secrets in _secrets:
+        secrets.forget()
+    have_no_secrets()
+    _release_signals()
 
 
 def void(descriptors: Iterable[int]) -> None:

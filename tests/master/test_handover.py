@@ -11,7 +11,7 @@ from prefork.errors import ConfigError
 from prefork.master import handover
 from prefork.master.backoff import BackOff
 from prefork.master.generation import Generation, Stage
-from prefork.master.handover import descriptors, read_handover, write_handover
+from prefork.master.handover import VERSION, descriptors, read_handover, write_handover
 from prefork.settings import Settings
 from prefork.system.channel import pair
 from prefork.system.listen import Listener, close, open_listener, parse_bind
@@ -24,7 +24,7 @@ def test_what_was_written_is_read() -> None:
     try:
         for _ in range(2):  # a rehearsal reads it first
             state = read_handover(fd)
-            assert state == {"version": 1, "name": "é\udc80", **INFINITE}
+            assert state == {"version": VERSION, "name": "é\udc80", **INFINITE}
     finally:
         os.close(fd)
 
@@ -34,7 +34,9 @@ def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fd = write_handover({})
     monkeypatch.setattr(handover, "VERSION", 7)
     try:
-        with pytest.raises(ConfigError, match=r"of version 1, .* reads version 7"):
+        with pytest.raises(
+            ConfigError, match=rf"of version {VERSION}, .* reads version 7"
+        ):
             read_handover(fd)
     finally:
         os.close(fd)

@@ -7,8 +7,9 @@ import socket
 import pytest
 from serving import Load, Server, Site, eventually
 
+from prefork.master.cause import RELOAD
 from prefork.master.generation import Generation
-from prefork.master.probation import SECONDS, WINDOW, Crashes, Probation
+from prefork.master.probation import SECONDS, WINDOW, CrashCount, Probation
 from prefork.settings import Settings
 
 # A worker of this code answers five requests, or has served the sixth to nobody.
@@ -28,7 +29,7 @@ original, programs.answer = programs.answer, answer
 
 
 def test_three_crashes_within_the_window_are_too_many() -> None:
-    crashes = Crashes()
+    crashes = CrashCount()
     for moment in (0.0, 1.0, WINDOW + 0.5):
         crashes.add(moment)
     assert not crashes.are_too_many()
@@ -37,11 +38,11 @@ def test_three_crashes_within_the_window_are_too_many() -> None:
 
 
 def test_crashes_of_the_roll_count_in_the_probation() -> None:
-    crashes = Crashes()
+    crashes = CrashCount()
     crashes.add(1.0)
     crashes.add(2.0)
     kept = Generation(1, Settings(), [], chance=lambda: 0.5)
-    probation = Probation(kept, crashes, now=3.0)
+    probation = Probation(kept, crashes, RELOAD, now=3.0)
     assert probation.until == 3.0 + SECONDS
     assert probation.reason == ""
     probation.worker_died("it died", now=4.0)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from serving import Load, Server, Site, eventually
 
+from prefork.master.handover import VERSION
+
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 TESTS = Path(__file__).parents[1]
@@ -370,9 +372,11 @@ def test_another_version_of_the_state_is_refused_before_exec(
 ) -> None:
     """Behaviour 38."""
     server.start("-w", "1", env=program.env)
-    program.replace("master/handover.py", "VERSION = 1\n", "VERSION = 2\n")
-    assert_nothing_changes(server, why="state of version 1, .* reads version 2")
-    program.replace("master/handover.py", "VERSION = 2\n", "VERSION = 1\n")
+    ours, other = f"VERSION = {VERSION}\n", "VERSION = 99\n"
+    program.replace("master/handover.py", ours, other)
+    why = f"state of version {VERSION}, .* reads version 99"
+    assert_nothing_changes(server, why=why)
+    program.replace("master/handover.py", other, ours)
     upgrade(server)
 
 
