@@ -73,6 +73,11 @@ MORE = {  # what a line of help has no room for
     "forwarded_allow_ips": "Addresses, networks such as 10.0.0.0/8, unix for whoever "
     "connects to a unix socket, * for everybody.  Of others the fields "
     "X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded are ignored.",
+    "proxy_protocol": "Of any protocol, version 1 or 2 of the header; it says who the "
+    "client is.  Every proxy in front has to send one, since a connection without a "
+    "header is refused.",
+    "proxy_allow_ips": "These may send such a header: addresses, networks, unix, or * "
+    "for everybody.  Whoever else connects is closed without an answer, and logged.",
     "user": "The master stays who it is; the change comes before the application is "
     "imported.",
     "nice": "Only root may set one that is lower than its own.",

@@ -221,6 +221,20 @@ class Settings:
         "proxies to believe",
         NETWORKS,
     )
+    proxy_protocol: bool = setting(
+        False,
+        "--proxy-protocol",
+        "",
+        "connections begin with a PROXY header",
+        SWITCH,
+    )
+    proxy_allow_ips: tuple[str, ...] = setting(
+        ("127.0.0.1", "::1", "unix"),
+        "--proxy-allow-ips",
+        "NET,...",
+        "and nobody else may connect",
+        NETWORKS,
+    )
     sendfile: bool = setting(
         True, "--sendfile", "", "send files by sendfile(2)", SWITCH
     )

@@ -18,6 +18,7 @@ from prefork.monitor.access import AccessLog
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard, WorkerSlot
 from prefork.protocols.forwarded import TrustedPeers
+from prefork.protocols.table import DEFAULT_PROTOCOL, speak
 from prefork.protocols.terms import Limits, Terms
 from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
@@ -175,8 +176,15 @@ def _doors(born: Birthright) -> list[Door]:
         capacity=settings.workers.most,
     )
     trusted_peers = TrustedPeers(settings.forwarded_allow_ips)
+    proxies = TrustedPeers(settings.proxy_allow_ips)
     return [
-        Door(listener, protocol, terms, trusted_peers)
+        Door(
+            listener,
+            protocol,
+            terms,
+            trusted_peers,
+            proxies=proxies if settings.proxy_protocol else None,
+        )
         for protocol, listener in born.listeners
     ]
 
@@ -185,7 +193,11 @@ def _adopt(lobby: Lobby, door: Door, message: Message) -> None:
     """Serve a connection that the master made itself: its canary request."""
     (fd,) = message.descriptors
     os.set_blocking(fd, False)
-    lobby.admit(Client(fd, door, {"REMOTE_ADDR": "127.0.0.1"}))
+    remote = {"REMOTE_ADDR": "127.0.0.1"}
+    client = Client(fd, door, remote)
+    # It asks in HTTP, whatever is spoken at the door.
+    client.conversation = speak(DEFAULT_PROTOCOL, door.terms).converse(remote)
+    lobby.admit(client)
 
 
 def client_deadlines(settings: Settings) -> ClientDeadlines:

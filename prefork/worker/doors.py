@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from prefork.protocols import forwarded
 from prefork.protocols.forwarded import TrustedPeers
+from prefork.protocols.proxy import Proxy
 from prefork.protocols.table import speak
 from prefork.protocols.terms import Terms
 
@@ -27,7 +28,10 @@ class Door:
         protocol: str,
         terms: Terms,
         trusted_peers: TrustedPeers,
+        *,
+        proxies: TrustedPeers | None = None,
     ) -> None:
+        """`proxies` have to say first who their client is; None: nobody does."""
         self._listener = listener
         self._trusted_peers = trusted_peers
         self.is_unix = listener.family == socket.AF_UNIX
@@ -35,7 +39,10 @@ class Door:
         listener.setblocking(False)  # it may have socket.setdefaulttimeout()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SHORTEST_WAIT)
         defaults = {**terms.defaults, **self._variables_of_all()}
-        self.language = speak(protocol, replace(terms, defaults=defaults))
+        self.terms = replace(terms, defaults=defaults)
+        self.language = speak(protocol, self.terms)
+        if proxies is not None:
+            self.language = Proxy(self.language, proxies)
 
     def accept(self) -> tuple[int, dict[str, str]]:
         """One connection: descriptor and REMOTE_* variables; BlockingIOError.
