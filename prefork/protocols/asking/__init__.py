@@ -1,0 +1,1 @@
+"""The asking side: one request as the bytes of each protocol."""
