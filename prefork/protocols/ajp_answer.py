@@ -75,6 +75,7 @@ class AjpAnswer(CgiAnswer):
 
     __slots__ = ()
 
+    ends_by_closing = False
     first_lines = Memo(format_first_line)
 
     def start(

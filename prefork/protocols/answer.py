@@ -92,6 +92,11 @@ class CgiAnswer:
 
     first_lines = Memo(format_status_field)  # by status
 
+    @property
+    def ends_by_closing(self) -> bool:
+        """Once started: does nothing but the end of the connection end the body?"""
+        return self._left is None
+
     def __init__(self, request: Request, *, date: str = "", keep_alive: bool) -> None:
         self._is_head = request.variables["REQUEST_METHOD"] == "HEAD"
         self._date = date  # "": the front end's to say

@@ -20,6 +20,8 @@ class FastcgiAnswer:
 
     __slots__ = ("_answer", "_has_failed", "_is_over", "_number")
 
+    ends_by_closing = False
+
     def __init__(self, request: Request, number: int, *, keep_alive: bool) -> None:
         self._answer = CgiAnswer(request, keep_alive=keep_alive)
         self._number = number  # the request's id

@@ -29,6 +29,11 @@ class HttpAnswer(CgiAnswer):
         self._is_1_1 = request.variables["SERVER_PROTOCOL"] == "HTTP/1.1"
         self._chunked = False
 
+    @property
+    def ends_by_closing(self) -> bool:
+        """Once started: does nothing but the end of the connection end the body?"""
+        return self._left is None and not self._chunked
+
     def chunk(self, data: bytes) -> bytes:
         """One more chunk, framed; b"" when there is nothing to send."""
         count = self._take(len(data))

@@ -59,6 +59,10 @@ class Answer(Protocol):
     problem: str  # what the application did wrong, for the log; "" if nothing
     sent: int  # bytes of the body so far, without framing
 
+    @property
+    def ends_by_closing(self) -> bool:
+        """Once started: does nothing but the end of the connection end the body?"""
+
     def start(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
     ) -> bytes:

@@ -7,6 +7,7 @@ accept loop on a unix socket).
 
 import os
 import socket
+import struct
 from enum import Enum, auto
 
 from prefork.errors import ClientGone
@@ -15,6 +16,8 @@ from prefork.worker.doors import Door
 from prefork.worker.outgoing import BytesPart, FilePart, Outgoing
 
 READ_SIZE = 4096
+RESET_ON_CLOSE = struct.pack("@ii", 1, 0)  # struct linger: on, seconds
+END_ON_CLOSE = struct.pack("@ii", 0, 0)
 
 
 class State(Enum):
@@ -37,6 +40,8 @@ class Client:
         "door",
         "events",
         "fd",
+        "has_open_end",
+        "is_cut",
         "is_fresh",
         "keep",
         "outgoing",
@@ -52,7 +57,7 @@ class Client:
         self.door = door
         self.conversation = door.language.converse(remote)
         self.state = State.QUIET
-        self.is_fresh = True  # has not sent a byte yet
+        self.is_fresh = True  # has not begun a request yet
         self.events = 0  # what the lobby's epoll watches it for
         self.deadline = 0.0  # monotonic seconds
         self.request: Request | None = None
@@ -60,6 +65,8 @@ class Client:
         self.size = 0  # of these parts
         self.since = 0.0  # when the body began
         self.keep = False  # another request may follow the answer
+        self.has_open_end = False  # only closing ends the answer, and resets till then
+        self.is_cut = False  # such an answer is not whole
         self.outgoing: Outgoing | None = None
 
     def receive(self, data: bytes, *, body_buffer: int) -> bool:
@@ -67,11 +74,11 @@ class Client:
 
         Raises ProtocolError or ClientGone; the connection is then of no more use.
         """
-        self.is_fresh = False
         if self.request is None:
             request = self.conversation.feed(data)
             if request is None:
                 return self._receive_no_request(body_buffer)
+            self.is_fresh = False
             self.request = request
             self.door.trust(request.variables)
             if request.body is None:
@@ -88,7 +95,9 @@ class Client:
             if data:
                 return self.receive(data, body_buffer=body_buffer)
         self.send_replies()
-        self.state = State.QUIET if self.conversation.is_idle else State.HEAD
+        is_idle = self.conversation.is_idle
+        self.is_fresh = self.is_fresh and is_idle
+        self.state = State.QUIET if is_idle else State.HEAD
         return False
 
     def send_replies(self) -> None:
@@ -172,6 +181,28 @@ class Client:
             raise
         self.outgoing = None
         return True
+
+    def begin_open_end(self) -> None:
+        """An answer begins that ends where the connection does.
+
+        Half of it would look whole.  So until all of it is sent a close is a reset
+        (socket(7), SO_LINGER): ours, and the kernel's when it ends this process.
+        """
+        if not self.door.is_unix:  # where nothing resets
+            self.has_open_end = self.is_cut = True
+            self._set_linger(RESET_ON_CLOSE)
+
+    def finish_open_end(self) -> None:
+        """All of it is sent: let a close be the end of it."""
+        self.has_open_end = False
+        self._set_linger(END_ON_CLOSE)
+
+    def _set_linger(self, value: bytes) -> None:
+        connection = socket.socket(fileno=self.fd)
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
+        finally:
+            connection.detach()
 
     def shut(self) -> None:
         """Say that nothing more will be sent: shutdown(2), SHUT_WR."""

@@ -228,6 +228,8 @@ class Lobby:
             )
         elif client.state is State.HEAD and before is not State.HEAD:
             client.deadline = now + self._deadlines.header
+        elif client.state is State.QUIET:  # it has said something, but asked nothing
+            client.deadline = now + self._last_word(client)
 
     def _hear_the_end(self, client: Client) -> None:
         if client.state in (State.HEAD, State.BODY):
@@ -264,6 +266,8 @@ class Lobby:
 
     def _settle(self, client: Client) -> None:
         """The answer is gone: what follows on this connection?"""
+        if client.has_open_end and not client.is_cut:
+            client.finish_open_end()
         if client.keep:
             rest = client.next_request()
             client.deadline = time.monotonic() + self._last_word(client)
@@ -271,7 +275,7 @@ class Lobby:
                 self._receive(client, rest)
             else:
                 self._keep(client, select.EPOLLIN)
-        elif client.has_unread_input():
+        elif client.has_unread_input() and not client.is_cut:
             self._linger(client)
         else:
             self._dismiss(client)

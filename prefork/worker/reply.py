@@ -74,6 +74,8 @@ class Reply:
         answer = self._begin()
         data = answer.start(status, headers, chunk, complete=complete)
         self._has_started(answer, status, headers)
+        if not complete and answer.ends_by_closing:
+            self._client.begin_open_end()
         self._client.transmit(data)
         if not complete:
             self._hold_back()
@@ -104,6 +106,7 @@ class Reply:
         data = self._answer.end()
         if data:
             self._client.transmit(data)
+        self._client.is_cut = False
 
     def complain(self, text: bytes) -> None:
         data = (self._answer or self._begin()).complain(text)

@@ -105,6 +105,8 @@ class CountedBody:
 class PlainAnswer:
     """Status, newline, chunks."""
 
+    ends_by_closing = False
+
     def __init__(self, *, keep_alive: bool) -> None:
         self.keep_alive = keep_alive
         self.problem = ""
