@@ -59,6 +59,8 @@ MORE = {  # what a line of help has no room for
     "returns what is left; .remaining() tells it beforehand.",
     "graceful_timeout": "What takes longer is cut off, and counted in the log.",
     "keep_alive": "Of a connection that has had an answer.",
+    "front_end_keep_alive": "Web servers keep such connections for a minute or so, and "
+    "lose what they send on one that is being closed.",
     "slow": "The request goes on.",
     "max_requests": "The new worker is ready before the old one leaves, and one "
     "leaves at a time.  The same goes for the other limits here.",

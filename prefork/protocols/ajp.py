@@ -39,6 +39,7 @@ class AjpConversation:
     __slots__ = ("_ajp", "_buffer", "_size", "remote", "replies", "request_line")
 
     successor = None
+    is_front_end = True
 
     def __init__(self, language: Ajp, remote: dict[str, str]) -> None:
         self._ajp = language

@@ -76,6 +76,7 @@ class FastcgiConversation:
     )
 
     successor = None
+    is_front_end = True
 
     def __init__(self, fastcgi: Fastcgi, remote: dict[str, str]) -> None:
         self._fastcgi = fastcgi

@@ -41,6 +41,7 @@ class HttpConversation:
 
     replies = b""  # HTTP never speaks unasked
     successor = None
+    is_front_end = False  # it may be; HTTP does not tell
 
     def __init__(self, http: Http, remote: dict[str, str]) -> None:
         self._http = http

@@ -41,6 +41,7 @@ class PacketConversation:
     __slots__ = ("_buffer", "_packets", "_size", "remote", "replies", "request_line")
 
     successor = None
+    is_front_end = True
 
     def __init__(self, packets: Packets, remote: dict[str, str]) -> None:
         self._packets = packets

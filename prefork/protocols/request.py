@@ -97,6 +97,7 @@ class Conversation(Protocol):
     """One connection: requests in, and how each of them is answered."""
 
     remote: dict[str, str]  # REMOTE_ADDR and its like
+    is_front_end: bool  # it is a web server's, which keeps connections for later
     is_idle: bool  # not one byte of a request has arrived
     replies: bytes  # to be sent at once, whoever sends them empties it
     # A conversation that only finds out which one follows (a prelude) says so

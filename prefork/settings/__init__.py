@@ -178,6 +178,13 @@ class Settings:
     keep_alive: float = setting(
         5.0, "--keep-alive", "SECONDS", "to wait for another request; 0: close", SECONDS
     )
+    front_end_keep_alive: float = setting(
+        75.0,
+        "--front-end-keep-alive",
+        "SECONDS",
+        "the same, of FastCGI and AJP; 0: close",
+        SECONDS,
+    )
     write_timeout: float = setting(
         30.0, "--write-timeout", "SECONDS", "to send more of an answer", SOME_SECONDS
     )

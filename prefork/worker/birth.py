@@ -206,6 +206,7 @@ def client_deadlines(settings: Settings) -> ClientDeadlines:
         body=settings.body_timeout,
         body_min_rate=settings.body_min_rate,
         keep_alive=settings.keep_alive,
+        front_end_keep_alive=settings.front_end_keep_alive,
         write=settings.write_timeout,
     )
 

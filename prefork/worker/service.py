@@ -44,7 +44,10 @@ class Service:
         self._date = DateText()
         self._waiting = Waiting(slot)
         self._timeout = int(settings.timeout * 1e9)
-        self._may_keep = settings.keep_alive > 0
+        self._may_keep = {
+            is_front_end: deadlines.for_idle(is_front_end=is_front_end) > 0
+            for is_front_end in (False, True)
+        }
         self._terms = Terms(self._waiting, deadlines.write, settings.sendfile)
 
     def serve(self, client: Client, *, may_keep: bool) -> bool:
@@ -63,7 +66,7 @@ class Service:
             client,
             self._terms,
             date=self._date(),
-            may_keep=may_keep and self._may_keep,
+            may_keep=may_keep and self._may_keep[client.conversation.is_front_end],
         )
         note = self._call_gateway(client, request, reply)
         ended = time.monotonic_ns()

@@ -38,6 +38,7 @@ class Upload:
             body=body_timeout,
             body_min_rate=rate,
             keep_alive=5.0,
+            front_end_keep_alive=5.0,
             write=5.0,
         )
         self.connection = Client(self._fd, LineDoor(), {})  # type: ignore[arg-type]

@@ -83,8 +83,18 @@ def test_a_lifetime_is_shortened_by_a_tenth_at_most(
 
 def deadlines(rate: int) -> ClientDeadlines:
     return ClientDeadlines(
-        header=10.0, body=30.0, body_min_rate=rate, keep_alive=5.0, write=30.0
+        header=10.0,
+        body=30.0,
+        body_min_rate=rate,
+        keep_alive=5.0,
+        front_end_keep_alive=75.0,
+        write=30.0,
     )
+
+
+def test_the_connection_of_a_front_end_is_kept_for_longer() -> None:
+    assert deadlines(0).for_idle(is_front_end=False) == 5.0
+    assert deadlines(0).for_idle(is_front_end=True) == 75.0
 
 
 def test_a_silent_body_has_its_timeout() -> None:

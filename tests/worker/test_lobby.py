@@ -31,7 +31,8 @@ class Room:
         self.refused: list[str] = []
         self.notices: list[str] = []
         self.visitors: list[socket.socket] = []
-        patience = {"header": 9.0, "body": 9.0, "keep_alive": 9.0, "write": 9.0}
+        kinds = ("header", "body", "keep_alive", "front_end_keep_alive", "write")
+        patience = dict.fromkeys(kinds, 9.0)
         self.lobby = Lobby(
             [self.door],  # type: ignore[list-item]
             self.bell,
@@ -364,6 +365,36 @@ def test_an_idle_connection_has_its_deadline(make_room: MakeRoom) -> None:
     assert visitor.recv(100) == b"one\n"
     assert visitor.recv(100) == b""
     assert room.refused == []
+
+
+def test_a_front_end_has_a_deadline_of_its_own(make_room: MakeRoom) -> None:
+    room = make_room(keep_alive=0.1, front_end_keep_alive=9.0)
+    visitor = room.visit(b"one\n")
+    room.serve()
+    room.door.language.is_front_end = True
+    front_end = room.visit(b"two\n")
+    room.serve()
+    room.turn_until(lambda: is_closed(visitor))
+    assert not is_closed(front_end)
+    assert room.lobby.count() == (1, 0)
+
+
+def test_who_asks_whether_we_are_here_is_waited_for(make_room: MakeRoom) -> None:
+    """AJP's CPING comes before a request, as the first word or after a long silence."""
+    room = make_room(keep_alive=0.2, header=5.0)
+    new = room.visit(b"ping\n")
+    kept = room.visit(b"one\n")
+    room.serve()
+    kept.sendall(b"ping\n")
+    silent = room.visit(b"two\n")
+    room.serve()
+    room.turn_until(lambda: is_closed(silent))
+    assert kept.recv(9, socket.MSG_WAITALL) == b"one\npong\n"
+    assert new.recv(5, socket.MSG_WAITALL) == b"pong\n"
+    assert not is_closed(kept)
+    assert not is_closed(new)
+    new.sendall(b"three\n")
+    assert room.serve() == "three"
 
 
 def test_a_reader_that_does_not_read_has_its_deadline(make_room: MakeRoom) -> None:

@@ -1,0 +1,1 @@
+"""Starting a program that accepts by itself, in the way of spawn-fcgi."""
