@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "prefork"
 LAYERS = [  # a layer may import itself and every layer below it
     {"cli"},
     {"config"},
-    {"master", "template", "worker"},  # siblings: none may import another
+    {"master", "template", "worker", "spawn"},  # siblings: none may import another
     {"gateways", "system", "monitor"},
     {"protocols"},
     {"settings", "errors"},
@@ -27,6 +27,9 @@ PURE = (
     "master/crashes.py",
     "master/roster.py",
     "master/scaling.py",
+    "spawn/getopt.py",
+    "spawn/numbers.py",
+    "spawn/options.py",
     "worker/limits.py",
 )
 IMPURE = {
