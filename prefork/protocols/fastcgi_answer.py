@@ -10,21 +10,26 @@ from prefork.protocols.fastcgi_records import (
 )
 from prefork.protocols.request import Headers, Request
 
+MOST_COMPLAINTS = 4096  # bytes between two pieces of output; the log has them all
+
 
 class FastcgiAnswer:
     """One answer: start, then chunks, then end; or start alone if complete.
 
     Head and first chunk are in one record, because HAProxy 2.6 does not survive a
-    head in two, and in one piece with the end if there is nothing in between.
+    head in two, and in one piece with the end if there is nothing in between.  Nor
+    does it survive to read a STDERR record with nothing behind it, or the half of
+    one: complaints wait, and leave in front of what is sent next.
     """
 
-    __slots__ = ("_answer", "_has_failed", "_is_over", "_number")
+    __slots__ = ("_answer", "_complaints", "_has_failed", "_is_over", "_number")
 
     ends_by_closing = False
 
     def __init__(self, request: Request, number: int, *, keep_alive: bool) -> None:
         self._answer = CgiAnswer(request, keep_alive=keep_alive)
         self._number = number  # the request's id
+        self._complaints = b""
         self._has_failed = False
         self._is_over = False
 
@@ -45,7 +50,7 @@ class FastcgiAnswer:
     ) -> bytes:
         """The head and the first chunk.  `complete`: no other chunk follows."""
         data = self._answer.start(status, headers, chunk, complete=complete)
-        records = format_stream(STDOUT, self._number, data)
+        records = self._format_output(data)
         return records + self._format_last() if complete else records
 
     def start_file(self, status: str, headers: Headers, size: int) -> None:
@@ -54,7 +59,7 @@ class FastcgiAnswer:
 
     def chunk(self, data: bytes) -> bytes:
         """One more chunk; b"" when there is nothing to send."""
-        return format_stream(STDOUT, self._number, self._answer.chunk(data))
+        return self._format_output(self._answer.chunk(data))
 
     def end(self) -> bytes:
         """What closes the answer."""
@@ -62,17 +67,29 @@ class FastcgiAnswer:
         return b"" if self._is_over else self._format_last()
 
     def complain(self, text: bytes) -> bytes:
-        """Something for the front end's error log; nothing once the end was sent."""
-        return b"" if self._is_over else format_stream(STDERR, self._number, text)
+        """Something for the front end's error log: kept for what is sent next."""
+        self._complaints = (self._complaints + text)[:MOST_COMPLAINTS]
+        return b""
 
     def fail(self, text: bytes) -> bytes:
         """The application has failed: say so in the error log, and at the end."""
         self._has_failed = True
         return self.complain(text)
 
+    def _format_output(self, data: bytes) -> bytes:
+        records = format_stream(STDOUT, self._number, data)
+        if self._complaints and records:
+            records = self._format_complaints() + records
+        return records
+
+    def _format_complaints(self) -> bytes:
+        text, self._complaints = self._complaints, b""
+        return format_stream(STDERR, self._number, text)
+
     def _format_last(self) -> bytes:
         self._is_over = True
-        return format_last(
+        complaints = self._format_complaints() if self._complaints else b""
+        return complaints + format_last(
             self._number,
             application=int(self._has_failed),
             protocol=REQUEST_COMPLETE,
