@@ -1,4 +1,4 @@
-"""prefork-fcgi: spawn a FastCGI program, with the command line of spawn-fcgi."""
+"""prefork-fcgi: spawn a FastCGI program, with spawn-fcgi's command line."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A command line as getopt(3) of glibc reads it: letters, anywhere among operands.
+"""A command line as glibc's getopt(3) reads it: letters among operands.
 
 Not Python's getopt: that one reads a lone "-" and a "-:" differently, and has other
 words for what it refuses.

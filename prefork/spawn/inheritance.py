@@ -1,4 +1,4 @@
-"""What the program inherits from our caller, as if no Python had been in between."""
+"""What the program inherits, as if there were no Python in between."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The order of operations: what is opened, looked up, given up and started when.
+"""The order of operations: what is opened, given up and started when.
 
 pid file ─ users ─ groups ─ chroot ─ socket ─ uid ─ chdir ─ children
 

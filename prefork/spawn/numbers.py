@@ -1,4 +1,4 @@
-"""Numbers as C reads them: what strtol(3) makes of a text, and a narrow type of it."""
+"""Numbers as C reads them: strtol(3), and a narrow type of its result."""
 
 BLANKS = " \t\n\v\f\r"  # isspace(3) in the C locale
 DIGITS = "0123456789"

@@ -1,4 +1,4 @@
-"""What the command line asks for: spawn-fcgi's options, with its idea of numbers."""
+"""What the command line asks for, with spawn-fcgi's idea of numbers."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Who the program and its socket shall belong to: names and numbers looked up."""
+"""Who the program and its socket shall belong to, looked up."""
 
 import grp
 import pwd

@@ -1,4 +1,4 @@
-"""The pid file: opened before anything else happens, written as children come up."""
+"""The pid file: opened before all else, written as children come up."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The last steps of a child: it arranges its descriptors, and becomes the program."""
+"""The last steps of a child: its descriptors, then the program."""
 
 import errno
 import os

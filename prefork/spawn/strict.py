@@ -1,4 +1,4 @@
-"""--strict: refuse what spawn-fcgi does without asking, and can hardly be meant."""
+"""--strict: refuse what spawn-fcgi does, and can hardly be meant."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What is printed for -h and -v; the man page says more (man/prefork-fcgi.1)."""
+"""What -h and -v print; the man page says more (man/prefork-fcgi.1)."""
 
 from prefork import __version__
 
