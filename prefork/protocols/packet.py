@@ -38,7 +38,7 @@ class Packets(Protocol):
 class PacketConversation:
     """Gathers the packet, which arrives in one piece but for very large ones."""
 
-    __slots__ = ("_buffer", "_packets", "_size", "remote", "replies", "request_line")
+    __slots__ = ("_asked", "_buffer", "_packets", "_size", "remote", "replies")
 
     successor = None
     is_front_end = True
@@ -49,7 +49,12 @@ class PacketConversation:
         self._size = 0  # of the whole packet, as soon as it is known
         self.remote = remote
         self.replies = b""
-        self.request_line = ""  # of one that was refused
+        self._asked: dict[str, str] = {}  # of the front end
+
+    @property
+    def request_line(self) -> str:
+        """What was asked of the front end, by a request that was refused."""
+        return format_request_line(self._asked)
 
     @property
     def is_idle(self) -> bool:
@@ -83,7 +88,7 @@ class PacketConversation:
         return format_refusal(self._packets.refusal, error)
 
     def _begin(self, variables: dict[str, str], rest: bytes) -> Request:
-        self.request_line = format_request_line(variables)
+        self._asked = variables
         terms = self._packets.terms
         body = read_body(variables, terms.limits)
         variables = complete(variables, terms, self.remote)

@@ -2,9 +2,10 @@
 
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer
+from prefork.protocols.grammar import CONTENT_LENGTH
 from prefork.protocols.packet import PacketConversation
 from prefork.protocols.terms import Terms
-from prefork.protocols.variables import gather
+from prefork.protocols.variables import Gatherer, Pairs
 
 LONGEST_LENGTH = 9  # digits: no netstring is as long, whatever the limit
 
@@ -17,6 +18,7 @@ class Scgi:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
+        self._gatherer = Gatherer(parse_pairs, terms.limits)
 
     def converse(self, remote: dict[str, str]) -> PacketConversation:
         """Begin with a connection; `remote`: the variables that it alone has."""
@@ -37,18 +39,39 @@ class Scgi:
         return len(digits) + 1 + size + 1
 
     def read(self, packet: bytes) -> dict[str, str]:
-        """The variables in a netstring, NUL after each name and each value."""
+        """The variables in a netstring."""
         if packet[-1] != 44:  # the comma that ends a netstring
             raise ProtocolError("netstring longer than its length")
-        text = packet.decode("latin-1")
-        fields = text[text.index(":") + 1 : -1].split("\0")
-        if fields.pop() or len(fields) % 2:
-            raise ProtocolError("variable without its end")
-        pairs = list(zip(fields[::2], fields[1::2], strict=True))
-        variables = gather(pairs, self.terms.limits)
+        pairs = packet[packet.index(b":") + 1 : -1]
+        variables = self._gatherer.gather(pairs, *find_client(pairs))
         # "A header with the name "SCGI" and a value of "1"."
         if variables.pop("SCGI", "") != "1":
             raise ProtocolError("no variable SCGI")
         if "CONTENT_LENGTH" not in variables:
             raise ProtocolError("no CONTENT_LENGTH")
+        restore_length(variables)
         return variables
+
+
+def parse_pairs(data: bytes) -> Pairs:
+    """Names and values, each with a NUL behind it."""
+    fields = data.decode("latin-1").split("\0")
+    if fields.pop() or len(fields) % 2:
+        raise ProtocolError("variable without its end")
+    return list(zip(fields[::2], fields[1::2], strict=True))
+
+
+def find_client(data: bytes) -> tuple[int, int]:
+    """Where REMOTE_ADDR seems to begin, and REMOTE_PORT to end."""
+    start = data.find(b"\0REMOTE_ADDR\0") + 1
+    return start, data.find(b"\0", data.find(b"\0REMOTE_PORT\0", start) + 13) + 1
+
+
+def restore_length(variables: dict[str, str]) -> None:
+    """nginx before 1.29.6, with `scgi_request_buffering off`, sends as
+    CONTENT_LENGTH how much of the body it has, and the client's field as well."""
+    truth = variables.get("HTTP_CONTENT_LENGTH")
+    if truth is not None and truth != variables["CONTENT_LENGTH"]:
+        lengths = [variables["CONTENT_LENGTH"], truth]
+        if all(map(CONTENT_LENGTH.fullmatch, lengths)):
+            variables["CONTENT_LENGTH"] = max(lengths, key=int)

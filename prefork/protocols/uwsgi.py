@@ -6,7 +6,7 @@ from prefork.protocols.http_answer import format_status_line
 from prefork.protocols.memo import Memo
 from prefork.protocols.packet import PacketConversation
 from prefork.protocols.terms import Terms
-from prefork.protocols.variables import Pairs, gather
+from prefork.protocols.variables import Gatherer, Pairs
 
 HEADER = 4  # modifier1, size of the pairs (16 bits, little-endian), modifier2
 REQUEST, PING = 0, 100  # modifier1
@@ -29,6 +29,7 @@ class Uwsgi:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
+        self._gatherer = Gatherer(parse_pairs, terms.limits)
 
     def converse(self, remote: dict[str, str]) -> PacketConversation:
         """Begin with a connection; `remote`: the variables that it alone has."""
@@ -52,21 +53,29 @@ class Uwsgi:
         """The variables in a packet; or the reply to a ping."""
         if packet[0] == PING:
             return PONG
-        return gather(read_pairs(packet), self.terms.limits)
+        pairs = packet[HEADER:]
+        return self._gatherer.gather(pairs, *find_client(pairs))
 
 
-def read_pairs(packet: bytes) -> Pairs:
+def find_client(data: bytes) -> tuple[int, int]:
+    """Where REMOTE_ADDR seems to begin, and REMOTE_PORT to end."""
+    start = data.find(b"\x0b\0REMOTE_ADDR")
+    middle = data.find(b"\x0b\0REMOTE_PORT", start) + 13
+    return start, middle + 2 + data[middle] if middle < len(data) else 0
+
+
+def parse_pairs(data: bytes) -> Pairs:
     """Names and values, the length of each before it in 16 bits, little-endian.
 
     Hot, and so plain.
     """
-    text = packet.decode("latin-1")
+    text = data.decode("latin-1")
     pairs = []
-    at, end = HEADER, len(packet)
+    at, end = 0, len(data)
     try:
         while at < end:
-            middle = at + 2 + (packet[at] | packet[at + 1] << 8)
-            last = middle + 2 + (packet[middle] | packet[middle + 1] << 8)
+            middle = at + 2 + (data[at] | data[at + 1] << 8)
+            last = middle + 2 + (data[middle] | data[middle + 1] << 8)
             pairs.append((text[at + 2 : middle], text[middle + 2 : last]))
             at = last
     except IndexError:

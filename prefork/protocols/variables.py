@@ -6,10 +6,12 @@ makes a dict of them, `complete` finishes it.
 """
 
 import re
+from collections.abc import Callable
 
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import CONTENT_LENGTH, METHOD
-from prefork.protocols.http_line import decode_percent
+from prefork.protocols.memo import BytesMemo
+from prefork.protocols.target import complete_target
 from prefork.protocols.terms import Limits, Terms
 
 Pairs = list[tuple[str, str]]
@@ -25,10 +27,8 @@ DROPPED = (
 )
 NO_LENGTH = {"", "-1"}  # nginx says "" when it streams, Caddy -1
 ON = {"on", "1", "yes", "true"}
-PORT = re.compile(r":[0-9]*\Z")
 DEFAULT_PORTS = {"http": "80", "https": "443"}
-# What may stand in a URI as it is: RFC 3986 3.3, pchar and "/".
-PLAIN_PATH = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/-]")
+HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:]*):([0-9]*)")
 
 
 def gather(pairs: Pairs, limits: Limits) -> dict[str, str]:
@@ -61,6 +61,56 @@ def join_repeated(pairs: Pairs) -> dict[str, str]:
     return variables
 
 
+class Pieces(BytesMemo[dict[str, str]]):
+    """Stretches of pairs, looked up by their bytes."""
+
+    __slots__ = ("_limits", "parse")
+
+    def __init__(self, parse: Callable[[bytes], Pairs], limits: Limits) -> None:
+        super().__init__()
+        self.parse = parse
+        self._limits = limits
+
+    def compute(self, key: bytes) -> dict[str, str]:
+        return gather(self.parse(key), self._limits)
+
+
+class Gatherer:
+    """Gathers pairs as they are on the wire, most of which have been seen before.
+
+    Web servers name the client's address and port one after the other, or nearly.
+    With nginx and lighttpd what is asked for stands before them, and the fields of
+    the client stand behind; with Apache it is the other way round.  Each of the
+    two comes again and again: 22 pairs of uwsgi cost 4.5 instead of 11 µs.
+    """
+
+    __slots__ = ("_after", "_before", "_limits")
+
+    def __init__(self, parse: Callable[[bytes], Pairs], limits: Limits) -> None:
+        self._before = Pieces(parse, limits)
+        self._after = Pieces(parse, limits)
+        self._limits = limits
+
+    def gather(self, data: bytes, start: int, end: int) -> dict[str, str]:
+        """What gather() makes of all pairs in `data`; ProtocolError.
+
+        `start`, `end`: where REMOTE_ADDR seems to begin, and REMOTE_PORT to end.
+        """
+        parse, limits = self._before.parse, self._limits
+        if 0 <= start < end:
+            try:
+                before, after = self._before[data[:start]], self._after[data[end:]]
+                variables = gather(parse(data[start:end]), limits)
+            except ProtocolError:
+                pass  # they are elsewhere; or the whole is malformed as well
+            else:
+                size = len(before) + len(variables) + len(after)
+                variables = before | variables | after
+                if len(variables) == size <= limits.variables:
+                    return variables
+        return gather(parse(data), limits)
+
+
 def complete(
     variables: dict[str, str], terms: Terms, remote: dict[str, str]
 ) -> dict[str, str]:
@@ -71,15 +121,19 @@ def complete(
     """
     for name in DROPPED:
         variables.pop(name, None)
-    variables = {**terms.defaults, **remote, **variables}
+    if not variables.get("CONTENT_TYPE", "-"):
+        del variables["CONTENT_TYPE"]
+    if "REMOTE_ADDR" not in variables:  # then neither a REMOTE_PORT of the client's
+        variables |= remote
     method = variables.get("REQUEST_METHOD", "")
     if method != "GET" and not METHOD.fullmatch(method):
         raise ProtocolError("malformed REQUEST_METHOD" if method else "no method")
     complete_target(variables, terms.script_name)
     complete_scheme(variables)
     complete_server(variables, terms)
-    if not variables.get("CONTENT_TYPE", "-"):
-        del variables["CONTENT_TYPE"]
+    for name, value in terms.defaults.items():
+        if name not in variables:
+            variables[name] = value
     return variables
 
 
@@ -103,77 +157,12 @@ def format_request_line(variables: dict[str, str]) -> str:
     return " ".join(filter(None, map(variables.get, names)))
 
 
-# ---- what was asked for
-
-
-def complete_target(variables: dict[str, str], prefix: str) -> None:
-    """REQUEST_URI, QUERY_STRING, SCRIPT_NAME and PATH_INFO, each in its place."""
-    target = variables.get("REQUEST_URI", "")
-    raw_path, _, query = target.partition("?")
-    if "QUERY_STRING" not in variables:  # HAProxy, when there is none
-        variables["QUERY_STRING"] = query
-    name, path = split_path(variables, raw_path)
-    if prefix:
-        name, path = apply_prefix(prefix, name + path)
-    variables["SCRIPT_NAME"], variables["PATH_INFO"] = name, path
-    if not target:
-        query = variables["QUERY_STRING"]
-        target = encode_path(name + path) + ("?" + query if query else "")
-        variables["REQUEST_URI"] = target
-    variables["RAW_URI"] = target
-
-
-def split_path(variables: dict[str, str], raw_path: str) -> tuple[str, str]:
-    """SCRIPT_NAME and PATH_INFO, by what the front end says of them."""
-    name = variables.get("SCRIPT_NAME", "")
-    path = variables.get("PATH_INFO")
-    if name == "/":
-        name, path = "", path or "/"
-    if path is None:
-        return split_one_path(variables, name, raw_path)
-    # Apache (proxy-fcgi-pathinfo=1, proxy-scgi-pathinfo=1): the whole path, and
-    # the end of it once more, still encoded.
-    if "SCRIPT_FILENAME" in variables and path and name == decode_percent(raw_path):
-        path = decode_percent(path)
-        name = name.removesuffix(path)
-    return name, path
-
-
-def split_one_path(
-    variables: dict[str, str], name: str, raw_path: str
-) -> tuple[str, str]:
-    """The same where there is no PATH_INFO.
-
-    Apache, HAProxy without a path-info pattern, and nginx with its stock
-    fastcgi_params put the whole path into SCRIPT_NAME.  lighttpd leaves PATH_INFO
-    out when it is empty.  nginx's stock scgi_params has neither.
-    """
-    if name and variables.get("SERVER_SOFTWARE", "").startswith("lighttpd"):
-        return name, ""
-    return "", name or variables.get("DOCUMENT_URI", "") or decode_percent(raw_path)
-
-
-def apply_prefix(prefix: str, path: str) -> tuple[str, str]:
-    """SCRIPT_NAME as it was configured; the front end may have cut it off."""
-    rest = path.removeprefix(prefix)
-    if rest != path and rest[:1] in ("", "/"):
-        return prefix, rest
-    return prefix, path
-
-
-def encode_path(path: str) -> str:
-    """The path of a URI, of decoded bytes as latin-1 text."""
-    return PLAIN_PATH.sub(lambda found: f"%{ord(found[0]):02X}", path)
-
-
-# ---- whom it was asked
-
-
 def complete_scheme(variables: dict[str, str]) -> None:
     """HTTPS is there when it is on, and only then."""
-    if variables.get("HTTPS", "").lower() in ON:
-        return
-    variables.pop("HTTPS", None)
+    if "HTTPS" in variables:
+        if variables["HTTPS"].lower() in ON:
+            return
+        del variables["HTTPS"]
     if variables.get("REQUEST_SCHEME") == "https":
         variables["HTTPS"] = "on"
 
@@ -182,12 +171,21 @@ def complete_server(variables: dict[str, str], terms: Terms) -> None:
     """PEP 3333: SERVER_NAME and SERVER_PORT "can never be empty strings"."""
     if "SERVER_PROTOCOL" not in variables:
         variables["SERVER_PROTOCOL"] = "HTTP/1.1"
-    host = variables.get("HTTP_HOST", "")
-    name = PORT.sub("", variables["SERVER_NAME"])  # HAProxy: "localhost:8100"
+    name = variables.get("SERVER_NAME", "")
+    if ":" in name:  # HAProxy: "a.test:80"
+        name = variables["SERVER_NAME"] = split_port(name)[0]
     if not name or name == "_":  # nginx, for a server without a name
-        name = PORT.sub("", host) or terms.defaults.get("SERVER_NAME", "localhost")
-    variables["SERVER_NAME"] = name
-    if not variables.get("SERVER_PORT", "").isdigit():
-        port = PORT.search(host)
+        name = split_port(variables.get("HTTP_HOST", ""))[0]
+        variables["SERVER_NAME"] = name or terms.defaults.get(
+            "SERVER_NAME", "localhost"
+        )
+    if not variables.get("SERVER_PORT", "").isdecimal():
+        port = split_port(variables.get("HTTP_HOST", ""))[1]
         scheme = "https" if "HTTPS" in variables else "http"
-        variables["SERVER_PORT"] = port[0][1:] if port else DEFAULT_PORTS[scheme]
+        variables["SERVER_PORT"] = port or DEFAULT_PORTS[scheme]
+
+
+def split_port(host: str) -> tuple[str, str]:
+    """Name and port; an IPv6 address without brackets has none."""
+    found = HOST_AND_PORT.fullmatch(host)
+    return (found[1], found[2]) if found else (host, "")
