@@ -1,4 +1,4 @@
-"""An answer in AJP13: a packet for the head, some for the body, one for the end."""
+"""An answer in AJP13: packets for its head, its body and its end."""
 
 from prefork.errors import ProtocolError
 from prefork.protocols import ajp_packets as ajp

@@ -12,6 +12,7 @@ class Prelude:
 
     replies = b""
     request_line = ""
+    is_front_end = False
 
     def __init__(self, remote: dict[str, str]) -> None:
         self.remote = remote

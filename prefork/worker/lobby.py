@@ -172,8 +172,9 @@ class Lobby:
         """Seconds that a silent client may stay silent."""
         if self._entrance.is_closed:
             return LAST_WORD_FRESH if client.is_fresh else self._idle_last_word
-        header, keep_alive = self._deadlines.header, self._deadlines.keep_alive
-        return header if client.is_fresh else keep_alive
+        if client.is_fresh:
+            return self._deadlines.header
+        return self._deadlines.for_idle(is_front_end=client.conversation.is_front_end)
 
     # Being heard
 
@@ -229,7 +230,7 @@ class Lobby:
         elif client.state is State.HEAD and before is not State.HEAD:
             client.deadline = now + self._deadlines.header
         elif client.state is State.QUIET:  # it has said something, but asked nothing
-            client.deadline = now + self._last_word(client)
+            client.deadline = max(client.deadline, now + self._last_word(client))
 
     def _hear_the_end(self, client: Client) -> None:
         if client.state in (State.HEAD, State.BODY):

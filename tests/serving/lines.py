@@ -4,6 +4,7 @@
     `NAME LENGTH\\n…`     … with LENGTH bytes of one
     `NAME LENGTH wait\\n` … whose sender waits until the body is wanted
     `bad\\n`              is refused
+    `ping\\n`             is no request, and answered by "pong" at once
 
 The answer is its status, a newline, and its chunks as they are.
 """
@@ -39,20 +40,23 @@ class LineDoor:
 
 
 class Lines:
-    """The protocol of the door."""
+    """The protocol of the door; `is_front_end`: of those who come through it."""
+
+    is_front_end = False
 
     def converse(self, remote: dict[str, str]) -> "LineConversation":
-        return LineConversation(remote)
+        return LineConversation(remote, is_front_end=self.is_front_end)
 
 
 class LineConversation:
     """Gathers a line."""
 
-    replies = b""
     successor = None
 
-    def __init__(self, remote: dict[str, str]) -> None:
+    def __init__(self, remote: dict[str, str], *, is_front_end: bool) -> None:
         self.remote = remote
+        self.is_front_end = is_front_end
+        self.replies = b""
         self._buffer = b""
         self.request_line = ""
 
@@ -69,6 +73,9 @@ class LineConversation:
         name, *more = line.decode().split()
         if name == "bad":
             raise ProtocolError("a bad line")
+        if name == "ping":
+            self.replies += b"pong\n"
+            return None
         return Request(
             {**self.remote, "REQUEST_METHOD": "GET", "REQUEST_URI": name},
             body=CountedBody(int(more[0])) if more else None,
@@ -111,13 +118,15 @@ class PlainAnswer:
         self.keep_alive = keep_alive
         self.problem = ""
         self.sent = 0
+        self._complaints = b""
 
     def start(
         self, status: str, headers: object, chunk: bytes, *, complete: bool
     ) -> bytes:
         if "\r" in status:
             raise ValueError("a status that cannot be sent")
-        return status.encode() + b"\n" + self.chunk(chunk)
+        complaints, self._complaints = self._complaints, b""
+        return complaints + status.encode() + b"\n" + self.chunk(chunk)
 
     def start_file(
         self, status: str, headers: object, size: int
@@ -134,5 +143,8 @@ class PlainAnswer:
     def end(self) -> bytes:
         return b".\n"
 
-    def complain(self, text: bytes) -> bytes:
-        return b"(" + text + b")"
+    def complain(self, text: bytes) -> None:
+        self._complaints += b"(" + text + b")"
+
+    def fail(self, text: bytes) -> None:
+        self.complain(b"failed: " + text)
