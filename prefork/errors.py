@@ -5,6 +5,8 @@ PreforkError
  ├─ SystemRefusal   the system said no: bind, privileges, pid file          exit 1
  ├─ ApplicationError  the application cannot be loaded                      exit 70
  ├─ CommandError    what an operator asked for cannot be done               exit 1
+ ├─ Unreachable     nobody answers at an address                            exit 7
+ ├─ TimedOut        somebody does, but not in time                          exit 28
  ├─ ProtocolError   the peer broke the protocol: a status for the answer
  └─ ClientGone      the peer left, or was too slow, in the middle of a body
 """
@@ -15,6 +17,10 @@ EXIT_USAGE = 2
 EXIT_APPLICATION = 70
 EXIT_CUT = 75
 EXIT_CONFIG = 78
+
+# Of `prefork request`; curl has the same for the same.
+EXIT_UNREACHABLE = 7
+EXIT_TIMED_OUT = 28
 
 EXIT_MEANINGS = {
     EXIT_OK: "stopped, everything answered",
@@ -54,6 +60,18 @@ class CommandError(PreforkError):
     """An operator asked a running server for what it cannot do, or there is none."""
 
     exit_status = EXIT_REFUSED
+
+
+class Unreachable(PreforkError):
+    """There is nobody at an address, or a program cannot be started."""
+
+    exit_status = EXIT_UNREACHABLE
+
+
+class TimedOut(PreforkError):
+    """Whoever was asked has not answered in time."""
+
+    exit_status = EXIT_TIMED_OUT
 
 
 class ProtocolError(PreforkError):
