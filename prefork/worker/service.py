@@ -115,7 +115,8 @@ class Service:
         except ClientGone:
             pass  # it is noted all the same
         self._slot.count_error()
-        self._log.debug("refused request", reason=error.reason, status=error.status)
+        log = self._log.warning if is_misled(client, error) else self._log.debug
+        log("refused request", reason=error.reason, status=error.status)
         if self._access_log is not None:
             request, conversation = client.request, client.conversation
             variables = request.variables if request else conversation.remote
@@ -146,3 +147,13 @@ class Service:
                 note=note,
             )
         )
+
+
+def is_misled(client: Client, error: ProtocolError) -> bool:
+    """Is it the front end that cannot be understood, rather than its client?
+
+    It is wrongly configured, then, and all of its requests will fail; but for a
+    body that is too long, which is the client's.
+    """
+    is_head = client.request is None
+    return client.conversation.is_front_end and is_head and error.status != 413
