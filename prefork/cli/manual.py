@@ -94,6 +94,8 @@ MORE = {  # what a line of help has no room for
     "user of the master are heard there.",
     "pid": "The file is locked as long as the master runs, so a file that was left "
     "behind is no obstacle.",
+    "errors_to_front_end": "What the application writes to wsgi.errors goes to "
+    "stderr, and then, line by line, to the error log of the web server as well.",
     "access_logformat": f"The default, combined, is {COMBINED}.",
 }
 

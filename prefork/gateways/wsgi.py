@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO
 
 from prefork.errors import ClientGone
+from prefork.gateways.errors import ErrorStream
 from prefork.protocols.request import Reply, Request
 
 Headers = list[tuple[str, str]]
@@ -38,7 +39,8 @@ class Wsgi:
     """The gateway; one for the life of a worker.
 
     `complain(event, **fields)` writes an error to the server's log.  `more` are
-    keys of the server's own for the environ.
+    keys of the server's own for the environ.  `tells_front_end`: what goes to
+    `wsgi.errors` is for the front end's log too, if the protocol has a way.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class Wsgi:
         *,
         complain: Callable[..., None],
         more: Mapping[str, object] | None = None,
+        tells_front_end: bool = False,
     ) -> None:
         self._application = application
         self._complain = complain
+        self._tells_front_end = tells_front_end
         self._server_keys: dict[str, Any] = {
             "wsgi.version": (1, 0),
             "wsgi.errors": sys.stderr,
@@ -70,6 +74,8 @@ class Wsgi:
         environ: dict[str, Any] = request.variables | self._server_keys
         environ["wsgi.input"] = body
         environ["wsgi.url_scheme"] = "https" if "HTTPS" in environ else "http"
+        if self._tells_front_end:
+            environ["wsgi.errors"] = ErrorStream(sys.stderr, reply.complain)
         exchange = Exchange(reply)
         try:
             chunks = self._application(environ, exchange.start_response)
@@ -81,8 +87,8 @@ class Wsgi:
             raise
         # All of them: a worker's signals come through a pipe, so whatever is raised
         # here, be it KeyboardInterrupt, is the application's and ends its request.
-        except BaseException:
-            self._fail(request, reply)
+        except BaseException as error:
+            self._fail(request, reply, error)
 
     def _relay_and_close(self, exchange: "Exchange", chunks: Iterable[bytes]) -> None:
         """PEP 3333: close() is called however the request ended."""
@@ -97,7 +103,7 @@ class Wsgi:
             if close is not None and not closed_by_reply:
                 close()
 
-    def _fail(self, request: Request, reply: Reply) -> None:
+    def _fail(self, request: Request, reply: Reply, error: BaseException) -> None:
         self._complain(
             "application failed",
             method=request.variables.get("REQUEST_METHOD", ""),
@@ -105,6 +111,8 @@ class Wsgi:
             answer="cut" if reply.started else "500",
             text=traceback.format_exc(),
         )
+        # A name alone: what an error says may be what a client has sent.
+        reply.fail(f"application failed: {type(error).__name__}\n".encode())
         if reply.started:
             reply.abort()
         else:

@@ -142,9 +142,11 @@ class CgiAnswer:
         self._left = 0  # whoever writes on would write into the next answer
         return b""
 
-    def complain(self, text: bytes) -> bytes:
+    def complain(self, text: bytes) -> None:
         """There is no way to the front end's error log."""
-        return b""
+
+    def fail(self, text: bytes) -> None:
+        """There is no way to say it but the answer itself."""
 
     def _format_head(self, status: str, headers: Headers, size: int | None) -> bytes:
         """Check status and headers, choose the framing; `size`: the whole body's.

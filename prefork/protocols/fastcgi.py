@@ -39,6 +39,7 @@ class Fastcgi:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
+        self.web_servers = parse_web_servers(terms.web_servers)
         self.values = {
             "FCGI_MAX_CONNS": str(terms.capacity),
             "FCGI_MAX_REQS": str(terms.capacity),
@@ -47,7 +48,21 @@ class Fastcgi:
 
     def converse(self, remote: dict[str, str]) -> "FastcgiConversation":
         """Begin with a connection; `remote`: the variables that it alone has."""
+        # FastCGI specification 3.2: "If FCGI_WEB_SERVER_ADDRS was bound, the
+        # application ... will close any connection that comes from an address that
+        # is not in the list"; and one that has no such address, as of a unix socket.
+        if self.web_servers is not None:
+            peer = remote.get("REMOTE_ADDR") or "unix"
+            if peer not in self.web_servers:
+                raise ProtocolError(f"{peer} is not in FCGI_WEB_SERVER_ADDRS")
         return FastcgiConversation(self, remote)
+
+
+def parse_web_servers(text: str | None) -> frozenset[str] | None:
+    """The addresses of FCGI_WEB_SERVER_ADDRS; None: it is not set."""
+    if text is None:
+        return None
+    return frozenset(address.strip() for address in text.split(",")) - {"", "unix"}
 
 
 class FastcgiConversation:

@@ -86,10 +86,17 @@ class Answer(Protocol):
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
 
-    def complain(self, text: bytes) -> bytes:
-        """Something for the front end's error log, framed; b"" if there is no way.
+    def complain(self, text: bytes) -> None:
+        """Something for the front end's error log, if there is a way.
 
-        Possible at any time before the end, even before the start.
+        Possible at any time, even before the start; it leaves with what is sent
+        next, and not at all after the end.
+        """
+
+    def fail(self, text: bytes) -> None:
+        """The application has failed: some front ends may want to know.
+
+        Like complain(), with `text` for the error log.
         """
 
 
@@ -133,7 +140,10 @@ class Language(Protocol):
     """The protocol of a listener; its connections share it."""
 
     def converse(self, remote: dict[str, str]) -> Conversation:
-        """Begin with a connection; `remote`: the variables that it alone has."""
+        """Begin with a connection; `remote`: the variables that it alone has.
+
+        Raises ProtocolError for a peer that is not to be heard.
+        """
 
 
 class Reply(Protocol):
@@ -164,6 +174,12 @@ class Reply(Protocol):
 
     def complain(self, text: bytes) -> None:
         """Tell the front end's error log, if the protocol has a way."""
+
+    def fail(self, text: bytes) -> None:
+        """The application has failed: what is sent from now on is not its own.
+
+        `text` says so in the front end's error log, if the protocol has a way.
+        """
 
     def watch(self) -> tuple[int, int]:
         """The connection's descriptor, and the poll(2) events by which, beside

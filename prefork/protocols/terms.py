@@ -29,4 +29,5 @@ class Terms:
     defaults: Mapping[str, str] = field(default_factory=dict)  # variables of all
     script_name: str = ""  # the prefix that SCRIPT_NAME is to be; "": as it comes
     capacity: int = 1  # workers, each of which serves one request at a time
+    web_servers: str | None = None  # the only peers of FastCGI, if they are named
     secret: str = ""  # that an AJP front end must know; "": none

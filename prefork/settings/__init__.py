@@ -310,6 +310,13 @@ class Settings:
     error_logfile: str = setting(
         "-", "--error-logfile --log-file", "FILE", "everything else; - for stderr", TEXT
     )
+    errors_to_front_end: bool = setting(
+        False,
+        "--errors-to-front-end",
+        "",
+        "and wsgi.errors to its log (FastCGI)",
+        SWITCH,
+    )
     log_level: str = setting(
         "info",
         "--log-level",

@@ -119,7 +119,12 @@ def live(born: Birthright, application: Application) -> Promotion | None:
 def _gateway(born: Birthright, application: Application, slot: WorkerSlot) -> Wsgi:
     deadline = Deadline(slot, longest=born.settings.max_timeout)
     more = {"prefork.deadline": deadline}
-    return Wsgi(application, complain=born.log.error, more=more)
+    return Wsgi(
+        application,
+        complain=born.log.error,
+        more=more,
+        tells_front_end=born.settings.errors_to_front_end,
+    )
 
 
 def _leave_no_trace(born: Birthright, lobby: Lobby, signals: SignalPipe) -> None:
@@ -174,6 +179,7 @@ def _doors(born: Birthright) -> list[Door]:
             body=settings.max_body,
         ),
         capacity=settings.workers.most,
+        web_servers=os.environ.get("FCGI_WEB_SERVER_ADDRS"),
     )
     trusted_peers = TrustedPeers(settings.forwarded_allow_ips)
     proxies = TrustedPeers(settings.proxy_allow_ips)
@@ -194,10 +200,9 @@ def _adopt(lobby: Lobby, door: Door, message: Message) -> None:
     (fd,) = message.descriptors
     os.set_blocking(fd, False)
     remote = {"REMOTE_ADDR": "127.0.0.1"}
-    client = Client(fd, door, remote)
     # It asks in HTTP, whatever is spoken at the door.
-    client.conversation = speak(DEFAULT_PROTOCOL, door.terms).converse(remote)
-    lobby.admit(client)
+    conversation = speak(DEFAULT_PROTOCOL, door.terms).converse(remote)
+    lobby.admit(Client(fd, door, conversation))
 
 
 def client_deadlines(settings: Settings) -> ClientDeadlines:

@@ -11,7 +11,7 @@ import struct
 from enum import Enum, auto
 
 from prefork.errors import ClientGone
-from prefork.protocols.request import Request
+from prefork.protocols.request import Conversation, Request
 from prefork.worker.doors import Door
 from prefork.worker.outgoing import BytesPart, FilePart, Outgoing
 
@@ -52,10 +52,10 @@ class Client:
         "state",
     )
 
-    def __init__(self, fd: int, door: Door, remote: dict[str, str]) -> None:
+    def __init__(self, fd: int, door: Door, conversation: Conversation) -> None:
         self.fd = fd
         self.door = door
-        self.conversation = door.language.converse(remote)
+        self.conversation = conversation
         self.state = State.QUIET
         self.is_fresh = True  # has not begun a request yet
         self.events = 0  # what the lobby's epoll watches it for

@@ -160,7 +160,13 @@ class Lobby:
     # Coming in
 
     def _welcome(self, fd: int, door: Door, remote: dict[str, str]) -> None:
-        self.admit(Client(fd, door, remote))
+        try:
+            conversation = door.language.converse(remote)
+        except ProtocolError as error:
+            os.close(fd)
+            self._notice("closed connection", reason=error.reason)
+        else:
+            self.admit(Client(fd, door, conversation))
 
     def admit(self, client: Client) -> None:
         """Take in a new connection; its request has usually come with it."""

@@ -73,7 +73,7 @@ class Reply:
     ) -> None:
         answer = self._begin()
         data = answer.start(status, headers, chunk, complete=complete)
-        self._has_started(answer, status, headers)
+        self._has_started(status, headers)
         if not complete and answer.ends_by_closing:
             self._client.begin_open_end()
         self._client.transmit(data)
@@ -89,7 +89,7 @@ class Reply:
         if (start := answer.start_file(status, headers, length)) is None:
             return False
         head, length = start
-        self._has_started(answer, status, headers)
+        self._has_started(status, headers)
         self._client.transmit(head)
         self._client.transmit_file(FilePart(file, offset, length))
         return True
@@ -109,9 +109,10 @@ class Reply:
         self._client.is_cut = False
 
     def complain(self, text: bytes) -> None:
-        data = (self._answer or self._begin()).complain(text)
-        if data:
-            self._client.transmit(data)
+        self._open().complain(text)
+
+    def fail(self, text: bytes) -> None:
+        self._open().fail(text)
 
     def watch(self) -> tuple[int, int]:
         # A TCP client that closes cannot be told from one that has only stopped
@@ -136,18 +137,27 @@ class Reply:
         except ClientGone:
             pass  # nobody to hear it
 
+    def _open(self) -> Answer:
+        """The answer, which complaints may be made to before it is begun."""
+        if self._answer is None:
+            request = self._client.request
+            assert request is not None
+            self._answer = self._client.conversation.answer(
+                request, date=self._date, keep_alive=self._may_keep
+            )
+        return self._answer
+
     def _begin(self) -> Answer:
         """Decided as late as this: by now the body may have been read."""
+        answer = self._open()
         request = self._client.request
         assert request is not None
-        is_read = request.body is None or request.body.done
         request.invitation = b""  # inside an answer it would be its body
-        return self._client.conversation.answer(
-            request, date=self._date, keep_alive=self._may_keep and is_read
-        )
+        if request.body is not None and not request.body.done:
+            answer.keep_alive = False
+        return answer
 
-    def _has_started(self, answer: Answer, status: str, headers: Headers) -> None:
-        self._answer = answer
+    def _has_started(self, status: str, headers: Headers) -> None:
         self.started = True
         self.status = status
         self.headers = headers

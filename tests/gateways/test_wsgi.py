@@ -524,3 +524,31 @@ def test_what_an_application_leaves_in_its_environ_is_gone_with_the_request() ->
         request = Request({"PATH_INFO": "/"}, body=None, rest=b"", keep_alive=True)
         gateway(request, io.BytesIO(), Recorder())
     assert seen == [False, False]
+
+
+def test_what_failed_is_told_to_the_front_end_by_name_only() -> None:
+    """What an error says may be what a client has sent."""
+
+    def application(environ: Any, start_response: Any) -> Iterable[bytes]:
+        raise ValueError("a\nforged line")
+
+    assert serve(application).reply.failure == b"application failed: ValueError\n"
+
+
+def test_errors_go_to_the_front_end_too_if_that_is_wanted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def application(environ: Any, start_response: Any) -> Iterable[bytes]:
+        print("odd", file=environ["wsgi.errors"])
+        start_response("200 OK", PLAIN)
+        return [b""]
+
+    for wanted in (False, True):
+        reply = Recorder()
+        gateway = Wsgi(application, complain=pytest.fail, tells_front_end=wanted)
+        request = Request(
+            {"REQUEST_METHOD": "GET"}, body=None, rest=b"", keep_alive=True
+        )
+        gateway(request, io.BytesIO(), reply)
+        assert reply.complaints == ([b"odd\n"] if wanted else [])
+        assert capsys.readouterr().err == "odd\n"

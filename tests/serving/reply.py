@@ -24,6 +24,8 @@ class Recorder:
         self.chunks: list[bytes] = []
         self.file: Any = None
         self.ended = ""  # "complete", "end" or "abort"
+        self.failure = b""
+        self.complaints: list[bytes] = []
 
     def send(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
@@ -53,6 +55,12 @@ class Recorder:
     def end(self) -> None:
         assert self.started and not self.ended
         self.ended = "end"
+
+    def complain(self, text: bytes) -> None:
+        self.complaints.append(text)
+
+    def fail(self, text: bytes) -> None:
+        self.failure = text
 
     def abort(self) -> None:
         self.ended = "abort"

@@ -41,7 +41,9 @@ class Upload:
             front_end_keep_alive=5.0,
             write=5.0,
         )
-        self.connection = Client(self._fd, LineDoor(), {})  # type: ignore[arg-type]
+        door = LineDoor()
+        conversation = door.language.converse({})
+        self.connection = Client(self._fd, door, conversation)  # type: ignore[arg-type]
 
     def open(self, received: bytes) -> BinaryIO:
         """The body of a request of which `received` has arrived so far."""

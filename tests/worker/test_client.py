@@ -21,7 +21,9 @@ def ends() -> Iterator[tuple[Client, socket.socket]]:
     server, far = socket.socketpair()
     server.setblocking(False)
     far.settimeout(5)
-    client = Client(server.detach(), LineDoor(), {"REMOTE_ADDR": "::1"})  # type: ignore[arg-type]
+    door = LineDoor()
+    conversation = door.language.converse({"REMOTE_ADDR": "::1"})
+    client = Client(server.detach(), door, conversation)  # type: ignore[arg-type]
     yield client, far
     far.close()
     if client.fd >= 0:

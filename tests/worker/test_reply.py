@@ -32,7 +32,9 @@ class Conversation:
         server, self.far = socket.socketpair()
         server.setblocking(False)
         self.far.settimeout(5)
-        self.client = Client(server.detach(), LineDoor(), {})  # type: ignore[arg-type]
+        door = LineDoor()
+        conversation = door.language.converse({})
+        self.client = Client(server.detach(), door, conversation)  # type: ignore[arg-type]
         self.client.receive(received, body_buffer=4)
         self._scoreboard = Scoreboard()
         self.reply = Reply(
@@ -253,3 +255,36 @@ def test_chunks_run_ahead_of_their_reader_only_so_far(converse: Converse) -> Non
         write_on()
     assert made.client.outgoing is not None
     assert SEND_AHEAD < made.client.outgoing.size < 2 * SEND_AHEAD
+
+
+def test_a_complaint_before_the_answer_is_kept_for_its_start(
+    converse: Converse,
+) -> None:
+    conversation = converse()
+    conversation.reply.complain(b"one")
+    conversation.reply.complain(b"two")
+    assert not conversation.reply.started
+    conversation.reply.send("200", [], b"body", complete=True)
+    assert conversation.hear() == b"(one)(two)200\nbody"
+
+
+def test_a_failure_is_told_and_does_not_begin_the_answer(converse: Converse) -> None:
+    conversation = converse()
+    conversation.reply.fail(b"so")
+    assert not conversation.reply.started
+    conversation.reply.send("500", [], b"", complete=True)
+    assert conversation.hear() == b"(failed: so)500\n"
+
+
+def test_a_complaint_does_not_decide_what_becomes_of_the_connection(
+    converse: Converse,
+) -> None:
+    """Nor does it make the sender of a body wait for an invitation for ever."""
+    conversation = converse(b"GET 5 wait\n")
+    request = conversation.client.request
+    assert request is not None and request.body is not None
+    conversation.reply.complain(b"early")
+    assert request.invitation
+    request.body.feed(b"12345")
+    conversation.reply.send("200", [], b"", complete=True)
+    assert conversation.reply.keep_alive and not request.invitation
