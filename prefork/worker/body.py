@@ -106,12 +106,20 @@ class ArrivingBody(io.RawIOBase):
                 raise ClientGone(f"could not read: {error.strerror}") from error
 
     def _wait(self) -> None:
+        """Until there may be more; what is outgoing leaves meanwhile.
+
+        It may be what the client waits for: the wish for more, or the beginning of
+        the answer.
+        """
+        client, waiting = self._client, self._waiting
+        wait = waiting.wait_either if client.outgoing else waiting.wait_readable
         now = time.monotonic()
         until = self._deadlines.for_body(
             since=self._since, received=self._received, now=now
         )
-        if not self._waiting.wait_readable(self._client.fd, until - now):
+        if not wait(client.fd, until - now):
             raise ClientGone("the body arrived too slowly", status=408)
+        client.flush()
 
 
 def open_body(

@@ -82,7 +82,7 @@ class Client:
             self.request = request
             self.door.trust(request.variables)
             if request.body is None:
-                self.send_replies()
+                self._send_replies_at_once()
                 self.state = State.SERVING
                 return True
             data = request.rest
@@ -94,29 +94,31 @@ class Client:
             self.conversation, data = conversation.successor
             if data:
                 return self.receive(data, body_buffer=body_buffer)
-        self.send_replies()
+        self._send_replies_at_once()
         is_idle = self.conversation.is_idle
         self.is_fresh = self.is_fresh and is_idle
         self.state = State.QUIET if is_idle else State.HEAD
         return False
 
     def send_replies(self) -> None:
-        """Send what the protocol itself has to say.
-
-        One that only asks and never reads is not waited for.
-        """
+        """Send what the protocol itself has to say."""
         conversation = self.conversation
         if conversation.replies:
             replies, conversation.replies = conversation.replies, b""
             self.transmit(replies)
-            if self.outgoing is not None:
-                raise ClientGone("it does not read what it asked for")
+
+    def _send_replies_at_once(self) -> None:
+        """The same in the lobby, where one that asks and never reads is not waited
+        for."""
+        self.send_replies()
+        if self.outgoing is not None:
+            raise ClientGone("it does not read what it asked for")
 
     def _receive_body(self, data: bytes, body_buffer: int) -> bool:
         request = self.request
         assert request is not None and request.body is not None
         part = request.body.feed(data)
-        self.send_replies()
+        self._send_replies_at_once()
         self.parts.append(part)
         self.size += len(part)
         # A client that waits to be invited sends nothing until the application

@@ -24,9 +24,12 @@ class Waiting:
     def wait_writable(self, fd: int, seconds: float) -> bool:
         return self._wait(fd, select.POLLOUT, seconds)
 
-    def _wait(self, fd: int, event: int, seconds: float) -> bool:
+    def wait_either(self, fd: int, seconds: float) -> bool:
+        return self._wait(fd, select.POLLIN | select.POLLOUT, seconds)
+
+    def _wait(self, fd: int, events: int, seconds: float) -> bool:
         poll = select.poll()
-        poll.register(fd, event)
+        poll.register(fd, events)
         deadline = self._slot.deadline()
         before = time.monotonic_ns()
         self._slot.postpone(0)

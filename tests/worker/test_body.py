@@ -38,7 +38,7 @@ class Upload:
             body=body_timeout,
             body_min_rate=rate,
             keep_alive=5.0,
-            front_end_keep_alive=5.0,
+            frontend_keep_alive=5.0,
             write=5.0,
         )
         door = LineDoor()
@@ -123,6 +123,27 @@ def test_the_sender_is_asked_to_go_on_when_its_body_is_wanted(
     assert body.read(2) == b"he"
     assert body.read() == b"llo"
     assert made.client.recv(100) == b"come\n"
+
+
+def test_what_is_outgoing_leaves_while_a_body_is_waited_for(
+    upload: MakeUpload,
+) -> None:
+    """A front end that is asked for more hears it after what was sent before."""
+    made = upload()
+    body = made.open(b"POST 5 wait\n")
+    answer = b"x" * (1 << 20)
+    made.connection.transmit(answer)
+    assert made.connection.outgoing is not None
+
+    def send_when_asked() -> None:
+        size = len(answer) + len(b"come\n")
+        if made.client.recv(size, socket.MSG_WAITALL).endswith(b"xcome\n"):
+            made.client.send(b"hello")
+
+    sender = threading.Thread(target=send_when_asked)
+    sender.start()
+    assert body.read() == b"hello"
+    sender.join()
 
 
 def test_who_does_not_wait_is_not_asked(upload: MakeUpload) -> None:
