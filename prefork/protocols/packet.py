@@ -97,4 +97,6 @@ class PacketConversation:
 
 def read_body(variables: dict[str, str], limits: Limits) -> LengthBody | None:
     length = read_length(variables, limits)
+    if length is None and "HTTP_TRANSFER_ENCODING" in variables:
+        raise ProtocolError("chunked body without CONTENT_LENGTH", status=411)
     return LengthBody(length) if length else None
