@@ -1,4 +1,4 @@
-"""The body of an AJP13 request: packets, and how they are asked for."""
+"""The body of an AJP13 request: packets, and how they are asked for.
 
 The first comes unasked if it is known how long the body is.
 """
