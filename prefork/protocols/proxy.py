@@ -31,8 +31,14 @@ class Proxy:
         self.trusted = trusted
 
     def converse(self, remote: dict[str, str]) -> "ProxyConversation":
-        """Begin with a connection; `remote`: the variables that it alone has."""
-        return ProxyConversation(self, remote)
+        """Begin with a connection; `remote`: the variables that it alone has.
+
+        Raises ProtocolError if nobody there is to be believed.
+        """
+        peer = remote["REMOTE_ADDR"]
+        if peer not in self.trusted:
+            raise ProtocolError(f"no proxy to be trusted: {peer or 'unix'}")
+        return ProxyConversation(self.language, remote)
 
 
 class ProxyConversation(Prelude):
@@ -42,10 +48,9 @@ class ProxyConversation(Prelude):
     not": any client could say then that it is another.
     """
 
-    def __init__(self, proxy: Proxy, remote: dict[str, str]) -> None:
+    def __init__(self, language: Language, remote: dict[str, str]) -> None:
         super().__init__(remote)
-        self._language = proxy.language
-        self._is_trusted = remote["REMOTE_ADDR"] in proxy.trusted
+        self._language = language
         self._buffer = b""
 
     def feed(self, data: bytes) -> None:
@@ -53,9 +58,6 @@ class ProxyConversation(Prelude):
 
         Raises ProtocolError.
         """
-        if not self._is_trusted:
-            peer = self.remote["REMOTE_ADDR"] or "unix"
-            raise ProtocolError(f"no proxy to be trusted: {peer}", status=403)
         self.is_idle = False
         self._buffer += data
         end = self._find_end()
@@ -67,9 +69,7 @@ class ProxyConversation(Prelude):
             self.successor = self._language.converse(remote), rest
 
     def refuse(self, error: ProtocolError, *, date: str) -> bytes:
-        """To a proxy, in the protocol that was to follow; to a stranger nothing."""
-        if not self._is_trusted:
-            return b""
+        """The whole answer, in the protocol that was to follow."""
         return self._language.converse(self.remote).refuse(error, date=date)
 
     def _find_end(self) -> int:
