@@ -1,7 +1,8 @@
 """Fixtures for process tests: a server, and what a failing test should show.
 
-And the account of the front ends: a test of one that is not installed skips, which
-the closing summary says; where CI=true it is a failure.
+And the account of the programs of others that tests talk to, or compare with: where
+one is not installed, a test skips, which the closing summary says; where CI=true it
+is a failure.
 """
 
 import os
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from serving import Server
+
+IS_CI = os.environ.get("CI") == "true"
+OF_OTHERS = {"frontend": "front-end", "counterpart": "counterpart"}  # marks
 
 
 @pytest.fixture
@@ -24,25 +28,27 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a front-end test that skipped is a hole in what was tested."""
-    if os.environ.get("CI") == "true" and _skipped_front_ends(session.config):
+    """In CI a test of theirs that skipped is a hole in what was tested."""
+    if IS_CI and any(_skipped(session.config, mark) for mark in OF_OTHERS):
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Count the tests that had no front end to talk to, and say why."""
-    if skipped := _skipped_front_ends(config):
-        reasons = {report.longrepr[2] for report in skipped}
-        why = ", ".join(sorted(reason.removeprefix("Skipped: ") for reason in reasons))
-        line = f"{len(skipped)} front-end tests skipped: {why}"
-        if os.environ.get("CI") == "true":
-            line += " (a failure, since CI=true)"
-        terminalreporter.write_line(line, yellow=True)
+    """Count the tests that had nobody to talk to, and say why."""
+    for mark, what in OF_OTHERS.items():
+        if skipped := _skipped(config, mark):
+            reasons = {
+                report.longrepr[2].removeprefix("Skipped: ") for report in skipped
+            }
+            line = f"{len(skipped)} {what} tests skipped: {', '.join(sorted(reasons))}"
+            if IS_CI:
+                line += " (a failure, since CI=true)"
+            terminalreporter.write_line(line, yellow=True)
 
 
-def _skipped_front_ends(config: pytest.Config) -> list[pytest.TestReport]:
+def _skipped(config: pytest.Config, mark: str) -> list[pytest.TestReport]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     reports = reporter.stats.get("skipped", []) if reporter else []
-    return [report for report in reports if "frontend" in report.keywords]
+    return [report for report in reports if mark in report.keywords]
