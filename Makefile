@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check man soak bench versus wheel clean tools
+.PHONY: help demo test quick check man soak fuzz bench versus wheel clean tools
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ man: $(VENV)/.with-prefork  ## write the tables of the man pages anew
 
 soak: $(VENV)/.with-test  ## load and random faults (SECONDS=60)
 	$(BIN)/python tests/soak.py --seconds $(SECONDS)
+
+fuzz: $(VENV)/.with-test  ## spoilt requests for each protocol (SECONDS=60 each)
+	$(BIN)/python tests/fuzz --seconds $(SECONDS)
 
 bench: $(VENV)/.with-test  ## CPU time a request, beside gunicorn and uWSGI if installed
 	$(BIN)/python tests/bench.py

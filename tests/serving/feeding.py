@@ -1,9 +1,9 @@
 """Feeding a conversation, in pieces of any size, as a worker would."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from prefork.protocols.request import Conversation
+from prefork.protocols.request import Conversation, Request
 from prefork.protocols.table import speak
 from prefork.protocols.terms import Limits, Terms
 
@@ -23,7 +23,7 @@ class Heard:
 
     variables: dict[str, str]
     body: bytes = b""
-    is_whole: bool = True
+    is_whole: bool = False
 
 
 def open_conversation(
@@ -37,11 +37,17 @@ def cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-def hear(conversation: Conversation, pieces: Iterable[bytes]) -> list[Heard]:
+def hear(
+    conversation: Conversation,
+    pieces: Iterable[bytes],
+    *,
+    after: Callable[[Conversation, Request | None], object] = lambda *_: None,
+) -> list[Heard]:
     """The requests in some pieces, with their bodies; ProtocolError.
 
     One after another, as long as the conversation goes on; then what follows is
-    dropped, as by a worker that closes.
+    dropped, as by a worker that closes.  `after` is called whenever something was
+    fed, with the conversation and the request that it is in.
     """
     heard: list[Heard] = []
     request = None
@@ -49,13 +55,20 @@ def hear(conversation: Conversation, pieces: Iterable[bytes]) -> list[Heard]:
         while piece:
             if request is None:
                 request = conversation.feed(piece)
+                after(conversation, request)
+                send_replies(conversation)
+                if conversation.successor is not None:
+                    conversation, piece = conversation.successor
+                    continue
                 if request is None:
                     break
-                heard.append(Heard(request.variables))
+                heard.append(Heard(request.variables, is_whole=request.body is None))
                 piece = request.rest
             if request.body is not None:
                 heard[-1].body += request.body.feed(piece)
                 heard[-1].is_whole = request.body.done
+                after(conversation, request)
+                send_replies(conversation)
                 if not request.body.done:
                     break
                 piece = request.body.rest
@@ -63,3 +76,8 @@ def hear(conversation: Conversation, pieces: Iterable[bytes]) -> list[Heard]:
                 return heard
             request = None
     return heard
+
+
+def send_replies(conversation: Conversation) -> None:
+    if conversation.replies:
+        conversation.replies = b""
