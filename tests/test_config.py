@@ -11,7 +11,8 @@ from prefork.config.file import refuse_world_writable
 from prefork.config.options import format_help, synopsis
 from prefork.errors import ConfigError
 from prefork.settings import Settings
-from prefork.settings.registry import SETTINGS
+from prefork.settings.gateways import GATEWAYS
+from prefork.settings.registry import SETTINGS, settings_of
 from prefork.settings.scale import Scale
 
 Write = Callable[[str, str], None]
@@ -339,17 +340,39 @@ def test_every_mistake_of_every_source_is_reported_at_once(write: Write) -> None
 # Help
 
 
-def test_help_has_a_line_for_every_setting_with_its_default() -> None:
-    lines = format_help("prefork-wsgi").splitlines()
-    for setting in SETTINGS.values():
+every_gateway = pytest.mark.parametrize("gateway", GATEWAYS)
+
+
+@every_gateway
+def test_help_has_a_line_for_every_setting_with_its_default(gateway: str) -> None:
+    lines = format_help("prefork-wsgi", gateway).splitlines()
+    for setting in settings_of(gateway):
         [line] = [line for line in lines if line.startswith(f"  {synopsis(setting)} ")]
         assert setting.help in line
         assert not setting.shown_default or f"[{setting.shown_default}]" in line
 
 
-def test_help_fits_80_columns() -> None:
-    assert max(map(len, format_help("prefork-wsgi").splitlines())) <= 80
+@every_gateway
+def test_help_fits_80_columns(gateway: str) -> None:
+    assert max(map(len, format_help("prefork-wsgi", gateway).splitlines())) <= 80
 
 
-def test_help_keeps_its_columns_apart() -> None:
-    assert max(len(synopsis(setting)) for setting in SETTINGS.values()) < 30
+@every_gateway
+def test_help_keeps_its_columns_apart(gateway: str) -> None:
+    assert max(len(synopsis(setting)) for setting in settings_of(gateway)) < 30
+
+
+def test_a_flag_of_another_gateway_is_not_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as exit:
+        load(["--wrap"], {}, prog="prefork-wsgi")
+    assert exit.value.code == 2
+    assert "no such option: --wrap" in capsys.readouterr().err
+
+
+def test_a_gateway_may_need_a_flag_for_a_setting_of_its_own() -> None:
+    options = ["--wrap", "-p", "/srv/a", "-p", "/srv/b", "--pid", "x"]
+    settings = load(options, {}, prog="prefork-cgi", gateway="cgi").settings
+    assert settings.gateway == "cgi"
+    assert (settings.allow, settings.pid) == (("/srv/a", "/srv/b"), "x")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import prefork.settings
 from prefork.settings import GROUPS, Settings
-from prefork.settings.registry import SETTINGS, Setting, from_json, to_json
+from prefork.settings.gateways import GATEWAYS
+from prefork.settings.registry import SETTINGS, Setting, from_json, settings_of, to_json
 
 IMPURE = {"logging", "os", "select", "signal", "socket", "sys", "time"}
 
@@ -23,7 +24,7 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_there_are_as_many_descriptions_as_fields() -> None:
-    assert list(SETTINGS) == [field.name for field in fields(Settings)]
+    assert [*SETTINGS, "gateway"] == [field.name for field in fields(Settings)]
 
 
 def test_every_group_begins_with_a_setting() -> None:
@@ -50,8 +51,9 @@ def test_has_a_value_name_unless_it_is_a_switch(setting: Setting) -> None:
     assert bool(setting.metavar) is not setting.kind.is_switch
 
 
-def test_no_two_settings_share_a_flag() -> None:
-    flags = [flag for setting in SETTINGS.values() for flag in setting.flags]
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_no_two_settings_share_a_flag(gateway: str) -> None:
+    flags = [flag for setting in settings_of(gateway) for flag in setting.flags]
     flags += ["-c", "--config", "-h", "--help", "--version"]
     assert len(flags) == len(set(flags))
 

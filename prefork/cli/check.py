@@ -9,6 +9,7 @@ from prefork.cli.report import report, report_missing_app
 from prefork.config import Configuration, load
 from prefork.errors import EXIT_OK, PreforkError
 from prefork.settings import Settings
+from prefork.settings.gateways import GATEWAYS, WSGI
 from prefork.settings.registry import SETTINGS
 
 PROG = "prefork check"
@@ -16,10 +17,10 @@ WIDEST = 30  # a value longer than that moves its origin to the right
 
 
 def main(argv: Sequence[str]) -> int:
-    """Check the configuration that prefork-wsgi would have; return the exit status."""
+    """Check the configuration that a server would have; return the exit status."""
     parser = ArgumentParser(
         PROG,
-        usage="%(prog)s [--json] [ARGUMENT OF prefork-wsgi]...",
+        usage="%(prog)s [--json] [--gateway GATEWAY] [ARGUMENT OF the server]...",
         description="Show every setting and where it came from; then import the "
         "application as a worker would.",
         epilog="Exit status: 0 when all is well, 70 when the application cannot be "
@@ -27,21 +28,27 @@ def main(argv: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="show them as JSON")
+    parser.add_argument(
+        "--gateway",
+        choices=list(GATEWAYS),
+        default=WSGI,
+        help="whose arguments they are: wsgi for prefork-wsgi, and so on",
+    )
     own, arguments = parser.parse_known_args(argv)
     try:
-        return check(arguments, as_json=own.json)
+        return check(arguments, gateway=own.gateway, as_json=own.json)
     except PreforkError as error:
         return report(error, prog=PROG)
 
 
-def check(arguments: Sequence[str], *, as_json: bool) -> int:
+def check(arguments: Sequence[str], *, gateway: str, as_json: bool) -> int:
     """Show the settings, import the application; raise PreforkError."""
-    configuration = load(arguments, os.environ, prog=PROG)
+    configuration = load(arguments, os.environ, prog=PROG, gateway=gateway)
     # Flushed, because the application may write to the descriptor itself.
     print((format_json if as_json else format_table)(configuration), flush=True)
-    if not configuration.settings.app:
-        return report_missing_app(prog=PROG)
-    import_application(configuration.settings)
+    if not configuration.settings.is_complete:
+        return report_missing_app(prog=PROG, gateway=gateway)
+    load_application(configuration.settings)
     if not as_json:
         print("ok")
     return EXIT_OK
@@ -74,10 +81,10 @@ def format_json(configuration: Configuration) -> str:
     )
 
 
-def import_application(settings: Settings) -> None:
-    """Import the application on the ground that a worker gives it."""
-    from prefork.template.loader import load as load_application
+def load_application(settings: Settings) -> None:
+    """Load what is served on the ground that a worker gives it."""
+    from prefork.template.gateways import load as load_for_workers
     from prefork.template.loader import prepare
 
     prepare(chdir=settings.chdir, pythonpath=settings.pythonpath, env=settings.env)
-    load_application(settings.app)
+    load_for_workers(settings)

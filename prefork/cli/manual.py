@@ -7,13 +7,16 @@ A page is written by hand, except from `.\\" generated: TABLE` to `.\\" end`.
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 
 from prefork.errors import EXIT_MEANINGS, EXIT_OK
-from prefork.settings import COMBINED, FIXED
-from prefork.settings.registry import SETTINGS, Setting
+from prefork.settings import FIXED
+from prefork.settings.gateways import GATEWAYS
+from prefork.settings.process import COMBINED
+from prefork.settings.registry import SETTINGS, Setting, settings_of
 
 REGION = re.compile(
     r'(^\.\\" generated: (\w+)\n).*?(?=^\.\\" end$)', re.MULTILINE | re.DOTALL
@@ -59,7 +62,7 @@ MORE = {  # what a line of help has no room for
     "returns what is left; .remaining() tells it beforehand.",
     "graceful_timeout": "What takes longer is cut off, and counted in the log.",
     "keep_alive": "Of a connection that has had an answer.",
-    "front_end_keep_alive": "Web servers keep such connections for a minute or so, and "
+    "frontend_keep_alive": "Web servers keep such connections for a minute or so, and "
     "lose what they send on one that is being closed.",
     "slow": "The request goes on.",
     "max_requests": "The new worker is ready before the old one leaves, and one "
@@ -118,12 +121,12 @@ def format_table(name: str) -> str:
     return "".join(f"{line}\n" for line in TABLES[name]())
 
 
-def _format_options() -> Iterator[str]:
-    return _format_groups(_format_option)
+def _format_options(gateway: str) -> Iterator[str]:
+    return _format_groups(settings_of(gateway), _format_option)
 
 
 def _format_keys() -> Iterator[str]:
-    return _format_groups(_format_key)
+    return _format_groups(SETTINGS.values(), _format_key)
 
 
 def _format_statuses() -> Iterator[str]:
@@ -134,18 +137,20 @@ def _format_statuses() -> Iterator[str]:
     yield ".El"
 
 
-TABLES = {
-    "options": _format_options,
+TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    **{f"{name}_options": partial(_format_options, name) for name in GATEWAYS},
     "keys": _format_keys,
     "statuses": _format_statuses,
 }
 
 
-def _format_groups(format_one: Callable[[Setting], Iterator[str]]) -> Iterator[str]:
-    for group in dict.fromkeys(setting.group for setting in SETTINGS.values()):
+def _format_groups(
+    settings: Collection[Setting], format_one: Callable[[Setting], Iterator[str]]
+) -> Iterator[str]:
+    for group in dict.fromkeys(setting.group for setting in settings):
         yield f".Ss {group}"
         yield ".Bl -tag -width Ds"
-        for setting in SETTINGS.values():
+        for setting in settings:
             if setting.group == group:
                 yield from format_one(setting)
         yield ".El"

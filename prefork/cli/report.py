@@ -3,6 +3,7 @@
 import sys
 
 from prefork.errors import EXIT_USAGE, ApplicationError, PreforkError
+from prefork.settings.gateways import GATEWAYS
 
 
 def report(error: PreforkError, *, prog: str) -> int:
@@ -16,12 +17,11 @@ def report(error: PreforkError, *, prog: str) -> int:
     return error.exit_status
 
 
-def report_missing_app(*, prog: str) -> int:
-    """Say that no application was named, which is a mistake of usage."""
+def report_missing_app(*, prog: str, gateway: str) -> int:
+    """Say that nothing to serve was named, which is a mistake of usage."""
+    known = GATEWAYS[gateway]
     print(
-        f"usage: {prog} [OPTION]... MODULE:CALLABLE\n"
-        f"{prog}: error: no application: name it here, such as app:wsgi for the\n"
-        'callable wsgi of app.py, or in prefork.toml: app = "app:wsgi"',
+        f"usage: {prog} [OPTION]... {known.operand}\n{prog}: error: {known.missing}",
         file=sys.stderr,
     )
     return EXIT_USAGE

@@ -1,6 +1,6 @@
 """Read the configuration again, for a master that must not fail at it.
 
-    python -P -m prefork.cli.resolve ARGUMENTS OF prefork-wsgi
+    python -P -m prefork.cli.resolve GATEWAY ARGUMENTS
 
 Before a reload the master runs this in a child of its own.  The settings go to
 stdout, as JSON; what is wrong with them goes to stderr.
@@ -10,20 +10,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from prefork.cli.wsgi import PROG
 from prefork.config import load
 from prefork.errors import EXIT_CONFIG, EXIT_OK, ConfigError
+from prefork.settings.gateways import GATEWAYS
 from prefork.settings.registry import to_json
 from prefork.system import home
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the settings; return the exit status."""
-    arguments = sys.argv[1:] if argv is None else argv
+    gateway, *arguments = sys.argv[1:] if argv is None else argv
+    prog = GATEWAYS[gateway].prog
     try:
         home.enter()
-        settings = load(arguments, os.environ, prog=PROG).settings
-        if not settings.app:
+        settings = load(arguments, os.environ, prog=prog, gateway=gateway).settings
+        if not settings.is_complete:
             raise ConfigError("app: no application is named any more")
     except ConfigError as error:
         print(error, file=sys.stderr)

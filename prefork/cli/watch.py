@@ -1,6 +1,6 @@
 """Where the watcher begins, the child of a master that reloads on change.
 
-    python -P -m prefork.cli.watch MASTER ARGUMENTS OF prefork-wsgi
+    python -P -m prefork.cli.watch MASTER GATEWAY ARGUMENTS
 
 Their channel is descriptor 3.  The master says what to watch; it is told, a second
 after the first change, what has changed until then.
@@ -18,10 +18,10 @@ from collections.abc import Iterable, Iterator
 from setproctitle import setproctitle
 from watchfiles import watch
 
-from prefork.cli.wsgi import PROG
 from prefork.config.file import FILE, PYPROJECT
 from prefork.config.options import parse_arguments
 from prefork.errors import EXIT_OK
+from prefork.settings.gateways import GATEWAYS
 from prefork.system import home
 from prefork.system.channel import Channel, adopt
 from prefork.system.processes import die_with
@@ -40,7 +40,9 @@ def main() -> int:
         return EXIT_OK
     setproctitle("prefork: watcher")
     home.enter()
-    named = parse_arguments(sys.argv[2:], prog=PROG).get("config")
+    gateway, *arguments = sys.argv[2:]
+    prog = GATEWAYS[gateway].prog
+    named = parse_arguments(arguments, prog=prog, gateway=gateway).get("config")
     names = [named] if named else [FILE, PYPROJECT]
     Watch(channel, configuration=[os.path.abspath(name) for name in names]).run()
     return EXIT_OK

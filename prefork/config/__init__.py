@@ -15,6 +15,7 @@ from prefork.config.given import Given
 from prefork.config.options import parse_arguments, read_options
 from prefork.errors import ConfigError
 from prefork.settings import Settings
+from prefork.settings.gateways import WSGI
 from prefork.settings.registry import SETTINGS
 
 PREFIX = "PREFORK_"
@@ -32,17 +33,18 @@ class Configuration:
 
 
 def load(
-    argv: Sequence[str], environ: Mapping[str, str], *, prog: str
+    argv: Sequence[str], environ: Mapping[str, str], *, prog: str, gateway: str = WSGI
 ) -> Configuration:
     """Read every source, check every value.
 
     Raises ConfigError, with a line for each mistake.  Exits with status 2 when the
     command line cannot be understood at all, with 0 for --help and --version.
     """
-    options = parse_arguments(argv, prog=prog)
+    options = parse_arguments(argv, prog=prog, gateway=gateway)
     file = options.pop("config", None)
     return _merge(
-        [*read_file(file), *_read_environment(environ), *read_options(options)]
+        [*read_file(file), *_read_environment(environ), *read_options(options)],
+        gateway,
     )
 
 
@@ -53,8 +55,8 @@ def _read_environment(environ: Mapping[str, str]) -> Iterator[Given]:
             yield Given(name=name, value=text, origin=variable, place=variable)
 
 
-def _merge(everything: Iterable[Given]) -> Configuration:
-    values: dict[str, Any] = {}
+def _merge(everything: Iterable[Given], gateway: str) -> Configuration:
+    values: dict[str, Any] = {"gateway": gateway}
     origins = dict.fromkeys(SETTINGS, "default")
     mistakes = []
     for given in everything:

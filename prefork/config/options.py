@@ -6,10 +6,9 @@ from typing import Any
 
 from prefork import __version__
 from prefork.config.given import Given
-from prefork.settings.registry import SETTINGS, Setting
+from prefork.settings.gateways import GATEWAYS, WSGI
+from prefork.settings.registry import SETTINGS, Setting, settings_of
 
-USAGE = "%(prog)s [OPTION]... MODULE:CALLABLE"
-ABOUT = "Serve a WSGI application from a pool of pre-forked worker processes."
 ROW = "  {:<30}{}"  # the longest flag and its value just fit
 GENERAL = (
     ("-c, --config FILE", "read that file [./prefork.toml]"),
@@ -17,11 +16,6 @@ GENERAL = (
     ("--version", "print the version"),
 )
 MORE = """\
-Examples
-  prefork-wsgi app:wsgi                              http://127.0.0.1:8000
-  prefork-wsgi -w 8 -b unix:/run/app.sock app:wsgi   behind a web server
-  prefork-wsgi -c /etc/app.toml -b fd://3            with a file, under systemd
-
 What is `--keep-alive 9` here is `keep_alive = 9` in the file and
 PREFORK_KEEP_ALIVE=9 in the environment.  The command line overrides the
 environment, which overrides the file.  Sizes may end in K, M, G or T.
@@ -32,24 +26,36 @@ environment, which overrides the file.  Sizes may end in K, M, G or T.
 class CommandLine(ArgumentParser):
     """An argparse whose help is made of the settings."""
 
+    def __init__(self, prog: str, gateway: str) -> None:
+        # Abbreviations are refused: a script that says --work breaks with the next
+        # setting whose name begins like that.
+        usage = format_usage(prog, gateway)
+        super().__init__(prog, usage=usage, allow_abbrev=False)
+        self._gateway = gateway
+
     def format_help(self) -> str:
         """Return the text of --help, 80 columns wide at most."""
-        return format_help(self.prog)
+        return format_help(self.prog, self._gateway)
 
 
-def parse_arguments(argv: Sequence[str], *, prog: str) -> dict[str, Any]:
+def format_usage(prog: str, gateway: str) -> str:
+    return f"{prog} [OPTION]... {GATEWAYS[gateway].operand}"
+
+
+def parse_arguments(
+    argv: Sequence[str], *, prog: str, gateway: str = WSGI
+) -> dict[str, Any]:
     """Return the options that were given, and no others, as they were given."""
-    # Abbreviations are refused: a script that says --work breaks with the next
-    # setting whose name begins like that.
-    parser = CommandLine(prog, usage=USAGE, allow_abbrev=False)
+    parser = CommandLine(prog, gateway)
+    known = settings_of(gateway)
     version = f"prefork {__version__}"
     parser.add_argument("--version", action="version", version=version)
     parser.add_argument("-c", "--config", default=SUPPRESS)
-    for setting in SETTINGS.values():
+    for setting in known:
         _add_argument(parser, setting)
     options, unknown = parser.parse_known_args(argv)
     if unknown:
-        parser.error(_explain(unknown[0]))
+        parser.error(_explain(unknown[0], known))
     return vars(options)
 
 
@@ -65,12 +71,12 @@ def _add_argument(parser: ArgumentParser, setting: Setting) -> None:
         parser.add_argument(*flags, dest=name, action=verb, default=SUPPRESS)
 
 
-def _explain(unknown: str) -> str:
+def _explain(unknown: str, known: Sequence[Setting]) -> str:
     from difflib import get_close_matches  # 3 ms, which only a mistake shall cost
 
     if not unknown.startswith("-"):
         return f"one application only, so what is {unknown!r}?"
-    flags = [flag for setting in SETTINGS.values() for flag in setting.flags]
+    flags = [flag for setting in known for flag in setting.flags]
     near = get_close_matches(unknown, flags, n=1)
     return f"no such option: {unknown}" + (f"; did you mean {near[0]}?" if near else "")
 
@@ -84,17 +90,22 @@ def read_options(options: dict[str, Any]) -> Iterator[Given]:
         yield Given(name=name, value=value, origin=flag, place=flag)
 
 
-def format_help(prog: str) -> str:
+def format_help(prog: str, gateway: str = WSGI) -> str:
     """Write what --help prints: a line for each setting, in groups."""
-    lines = [f"usage: {USAGE % {'prog': prog}}", ABOUT]
+    about = GATEWAYS[gateway]
+    lines = [f"usage: {format_usage(prog, gateway)}", about.about]
     group = ""
-    for setting in SETTINGS.values():
+    for setting in settings_of(gateway):
         if setting.group != group:
             group = setting.group
             lines += ["", group]
         lines.append(_format_row(setting))
     lines += ["", "General", *(ROW.format(*row) for row in GENERAL)]
-    return "\n".join([*lines, "", MORE])
+    width = max(len(typed) for typed, _ in about.examples)
+    examples = [
+        f"  {typed:<{width}}  {what}".rstrip() for typed, what in about.examples
+    ]
+    return "\n".join([*lines, "", "Examples", *examples, "", MORE])
 
 
 def _format_row(setting: Setting) -> str:

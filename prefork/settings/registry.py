@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from prefork.settings import GROUPS, Settings
+from prefork.settings.gateways import GATEWAYS
 from prefork.settings.kinds import Kind
 from prefork.settings.scale import Scale
 
@@ -22,6 +23,7 @@ class Setting:
     help: str
     kind: Kind[Any]
     shown: str
+    gateways: frozenset[str]
 
     @property
     def variable(self) -> str:
@@ -42,17 +44,38 @@ class Setting:
 def _describe() -> Iterator[Setting]:
     group = ""
     for each in fields(Settings):
-        group = GROUPS.get(each.name, group)
-        yield Setting(each.name, group, each.default, **each.metadata)
+        if each.metadata:
+            group = GROUPS.get(each.name, group)
+            yield Setting(each.name, group, each.default, **each.metadata)
 
 
 SETTINGS = {setting.name: setting for setting in _describe()}
 
 
+def settings_of(gateway: str) -> list[Setting]:
+    """Those that mean something to that gateway, in its words.
+
+    A flag that one of its own claims is not the other's: -p.
+    """
+    known = GATEWAYS[gateway]
+    mine = [setting for setting in SETTINGS.values() if gateway in setting.gateways]
+    own = {flag for each in mine if each.gateways == {gateway} for flag in each.flags}
+    described = []
+    for setting in mine:
+        if setting.name == "app":
+            setting = replace(setting, metavar=known.operand, help=known.operand_help)
+        elif setting.gateways != {gateway}:
+            flags = tuple(flag for flag in setting.flags if flag not in own)
+            setting = replace(setting, flags=flags)
+        described.append(setting)
+    return described
+
+
 def to_json(settings: Settings) -> str:
     """Write the settings for another process of ours; `from_json` reads it."""
     return json.dumps(
-        {name: getattr(settings, name) for name in SETTINGS}, default=asdict
+        {each.name: getattr(settings, each.name) for each in fields(Settings)},
+        default=asdict,
     )
 
 

@@ -20,7 +20,7 @@ from prefork.settings.resources import AUTO, expand_cpus, read_limit
 from prefork.system import home, privileges, resources
 from prefork.system.channel import TEXT_LIMIT, Channel, Message, adopt
 from prefork.system.processes import die_with, fork_orphan
-from prefork.template import loader
+from prefork.template import gateways, loader
 from prefork.template.hazards import find_children, find_hazards
 from prefork.template.sources import find_sources
 
@@ -78,7 +78,7 @@ class Template:
     def load(self) -> Callable[..., Any]:
         """The application; imported once, by the template or by each worker."""
         if self._application is None:
-            self._application = loader.load(self._settings.app)
+            self._application = gateways.load(self._settings)
         return self._application
 
     def run_again(self, channel: Channel, *, generation: int) -> Newborn | None:

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 from setproctitle import setproctitle
 
-from prefork.gateways.wsgi import Application, Wsgi
 from prefork.monitor.access import AccessLog
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard, WorkerSlot
@@ -24,14 +24,14 @@ from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
 from prefork.system.signals import DUMP_STACKS, Handler, SignalPipe
 from prefork.worker.client import Client
-from prefork.worker.deadline import Deadline
 from prefork.worker.doors import Door
+from prefork.worker.gateways import open_gateway
 from prefork.worker.limits import ClientDeadlines, Lifespan, spread_lifespan
 from prefork.worker.lobby import Lobby
 from prefork.worker.loop import SHORTEST_GRACE, Worker
 from prefork.worker.offspring import disinherit_children, have_no_secrets
 from prefork.worker.promotion import FindHazards, Promotion
-from prefork.worker.service import Service
+from prefork.worker.service import Gateway, Service
 
 # A worker is told what to do by its master.  These signals are meant for masters
 # (`pkill -HUP prefork`) or end a worker by default, so they must do nothing.
@@ -62,10 +62,11 @@ class Birthright:
     find_hazards: FindHazards
 
 
-def live(born: Birthright, application: Application) -> Promotion | None:
+def live(born: Birthright, loaded: Any) -> Promotion | None:
     """Serve; returns when the worker has retired.  Runs in the worker process.
 
-    One that is promoted has nothing left of this life when it returns.
+    `loaded` is what its gateway wants (template/gateways.py).  One that is promoted
+    has nothing left of this life when it returns.
     """
     settings = born.settings
     slot = born.scoreboard.worker_slot(born.slot)
@@ -77,14 +78,8 @@ def live(born: Birthright, application: Application) -> Promotion | None:
     random.seed()  # what was imported may have seeded it, the same for all of us
     gc.enable()
     deadlines = client_deadlines(settings)
-    service = Service(
-        settings,
-        gateway=_gateway(born, application, slot),
-        slot=slot,
-        log=born.log,
-        access_log=born.access_log,
-        deadlines=deadlines,
-    )
+    gateway = open_gateway(settings, loaded, slot=slot, log=born.log)
+    service = _open_service(born, gateway, slot, deadlines)
     doors = _doors(born)
     lobby = Lobby(
         doors,
@@ -116,14 +111,16 @@ def live(born: Birthright, application: Application) -> Promotion | None:
     return promotion
 
 
-def _gateway(born: Birthright, application: Application, slot: WorkerSlot) -> Wsgi:
-    deadline = Deadline(slot, longest=born.settings.max_timeout)
-    more = {"prefork.deadline": deadline}
-    return Wsgi(
-        application,
-        complain=born.log.error,
-        more=more,
-        tells_front_end=born.settings.errors_to_front_end,
+def _open_service(
+    born: Birthright, gateway: Gateway, slot: WorkerSlot, deadlines: ClientDeadlines
+) -> Service:
+    return Service(
+        born.settings,
+        gateway=gateway,
+        slot=slot,
+        log=born.log,
+        access_log=born.access_log,
+        deadlines=deadlines,
     )
 
 
@@ -211,7 +208,7 @@ def client_deadlines(settings: Settings) -> ClientDeadlines:
         body=settings.body_timeout,
         body_min_rate=settings.body_min_rate,
         keep_alive=settings.keep_alive,
-        front_end_keep_alive=settings.front_end_keep_alive,
+        frontend_keep_alive=settings.frontend_keep_alive,
         write=settings.write_timeout,
     )
 

@@ -55,12 +55,12 @@ class ClientDeadlines:
     body: float
     body_min_rate: int  # bytes a second
     keep_alive: float
-    front_end_keep_alive: float
+    frontend_keep_alive: float
     write: float
 
     def for_idle(self, *, is_front_end: bool) -> float:
         """Seconds that a connection is kept for another request; 0: it is not."""
-        return self.front_end_keep_alive if is_front_end else self.keep_alive
+        return self.frontend_keep_alive if is_front_end else self.keep_alive
 
     def for_body(self, *, since: float, received: int, now: float) -> float:
         """When a body has been too slow: silent for too long, or below the rate.

@@ -12,15 +12,17 @@ from prefork.cli.control import COMMANDS
 from prefork.cli.manual import MORE, fill, main
 from prefork.errors import EXIT_MEANINGS
 from prefork.master.master import ON_SIGNAL
-from prefork.settings.registry import SETTINGS, Setting
+from prefork.settings.gateways import GATEWAYS
+from prefork.settings.registry import SETTINGS, Setting, settings_of
 
 MAN = Path(__file__).parents[2] / "man"
 COMMAND = MAN / "prefork-wsgi.1"
 FILE = MAN / "prefork.toml.5"
 CONTROL = MAN / "prefork.1"
+SERVERS = {name: MAN / f"{known.prog}.1" for name, known in GATEWAYS.items()}
 
 every_page = pytest.mark.parametrize(
-    "page", [COMMAND, FILE, CONTROL], ids=lambda page: page.name
+    "page", [*SERVERS.values(), FILE, CONTROL], ids=lambda page: page.name
 )
 every_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 
@@ -39,12 +41,13 @@ def test_the_command_fills_the_pages_it_is_given(tmp_path: Path) -> None:
     assert page.read_text().endswith('.El\n.\\" end\nkept\n')
 
 
-@every_setting
-def test_every_flag_is_in_the_page_of_the_command(setting: Setting) -> None:
-    text = COMMAND.read_text()
-    for flag in setting.flags:
-        assert re.search(rf"^\.It.* Fl {flag[1:]}( |$)", text, re.MULTILINE)
-    assert setting.metavar in text
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_every_flag_is_in_the_page_of_its_commands(gateway: str) -> None:
+    text = SERVERS[gateway].read_text()
+    for setting in settings_of(gateway):
+        for flag in setting.flags:
+            assert re.search(rf"^\.It.* Fl {flag[1:]}( |$)", text, re.MULTILINE)
+        assert setting.metavar in text
 
 
 @every_setting

@@ -41,7 +41,7 @@ def test_a_reload_reads_what_the_same_command_line_means_now(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "prefork.toml").write_text("workers = 5")
-    assert resolve.main(["app:wsgi", "-t", "9"]) == 0
+    assert resolve.main(["wsgi", "app:wsgi", "-t", "9"]) == 0
     printed = capsys.readouterr().out
     assert from_json(printed) == Settings(
         app="app:wsgi", workers=Scale(5, 5), timeout=9.0
@@ -58,7 +58,7 @@ def test_a_reload_reads_what_the_same_command_line_means_now(
 def test_a_reload_with_wrong_settings_exits_78(
     argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert resolve.main(argv) == 78
+    assert resolve.main(["wsgi", *argv]) == 78
     assert capsys.readouterr() == ("", message)
 
 
@@ -71,8 +71,8 @@ def test_a_reload_with_wrong_settings_exits_78(
         ("prefork.cli.wsgi", 2, "usage: prefork-wsgi [OPTION]..."),
         ("prefork.cli.wsgi --nope a:b", 2, "usage: prefork-wsgi [OPTION]..."),
         ("prefork.cli.wsgi -w x a:b", 78, "prefork-wsgi: --workers: "),
-        ("prefork.cli.resolve a:b", 0, '{"app": "a:b", '),
-        ("prefork.cli.resolve -w x a:b", 78, "--workers: "),
+        ("prefork.cli.resolve wsgi a:b", 0, '{"app": "a:b", '),
+        ("prefork.cli.resolve wsgi -w x a:b", 78, "--workers: "),
         ("prefork.cli.control --version", 0, f"prefork {__version__}\n"),
         ("prefork.cli.control check nothing:here", 70, "cannot load nothing:here"),
     ],

@@ -87,7 +87,7 @@ def deadlines(rate: int) -> ClientDeadlines:
         body=30.0,
         body_min_rate=rate,
         keep_alive=5.0,
-        front_end_keep_alive=75.0,
+        frontend_keep_alive=75.0,
         write=30.0,
     )
 

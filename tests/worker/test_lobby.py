@@ -31,7 +31,7 @@ class Room:
         self.refused: list[str] = []
         self.notices: list[str] = []
         self.visitors: list[socket.socket] = []
-        kinds = ("header", "body", "keep_alive", "front_end_keep_alive", "write")
+        kinds = ("header", "body", "keep_alive", "frontend_keep_alive", "write")
         patience = dict.fromkeys(kinds, 9.0)
         self.lobby = Lobby(
             [self.door],  # type: ignore[list-item]
@@ -368,7 +368,7 @@ def test_an_idle_connection_has_its_deadline(make_room: MakeRoom) -> None:
 
 
 def test_a_front_end_has_a_deadline_of_its_own(make_room: MakeRoom) -> None:
-    room = make_room(keep_alive=0.1, front_end_keep_alive=9.0)
+    room = make_room(keep_alive=0.1, frontend_keep_alive=9.0)
     visitor = room.visit(b"one\n")
     room.serve()
     room.door.language.is_front_end = True
@@ -381,7 +381,7 @@ def test_a_front_end_has_a_deadline_of_its_own(make_room: MakeRoom) -> None:
 
 def test_who_asks_whether_we_are_here_is_waited_for(make_room: MakeRoom) -> None:
     """AJP's CPING comes before a request, and often as the first word."""
-    room = make_room(keep_alive=0.2, front_end_keep_alive=9.0)
+    room = make_room(keep_alive=0.2, frontend_keep_alive=9.0)
     silent = room.visit(b"one\n")
     room.serve()
     room.door.language.is_front_end = True

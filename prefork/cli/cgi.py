@@ -1,0 +1,16 @@
+"""prefork-cgi: serve CGI programs."""
+
+import sys
+from collections.abc import Sequence
+
+from prefork.cli.start import start
+from prefork.settings.gateways import CGI
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; return the exit status."""
+    return start(CGI, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What a server has behind it, and the command for each: WSGI, CGI, any program.
+
+To add a gateway, add a row here; `LOADERS` of prefork/template/gateways.py and
+`GATEWAYS` of prefork/worker/gateways.py are the other two places it is named in.
+"""
+
+from dataclasses import dataclass
+
+WSGI = "wsgi"
+CGI = "cgi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """How a command introduces itself."""
+
+    prog: str
+    operand: str  # as usage names it
+    operand_help: str
+    about: str  # a sentence
+    missing: str  # what to say when it is not given
+    examples: tuple[tuple[str, str], ...]  # what to type, what it does
+
+
+GATEWAYS = {
+    WSGI: Gateway(
+        prog="prefork-wsgi",
+        operand="MODULE:CALLABLE",
+        operand_help="the application, such as app:wsgi",
+        about="Serve a WSGI application from a pool of pre-forked worker processes.",
+        missing="no application: name it here, such as app:wsgi for the\n"
+        'callable wsgi of app.py, or in prefork.toml: app = "app:wsgi"',
+        examples=(
+            ("prefork-wsgi app:wsgi", "http://127.0.0.1:8000"),
+            ("prefork-wsgi -w 8 -b unix:/run/app.sock app:wsgi", "behind a web server"),
+            ("prefork-wsgi -c /etc/app.toml -b fd://3", "with a file, under systemd"),
+        ),
+    ),
+    CGI: Gateway(
+        prog="prefork-cgi",
+        operand="DIRECTORY|PROGRAM",
+        operand_help="where the programs are, or the only one",
+        about="Serve CGI programs from a pool of pre-forked worker processes.",
+        missing="no programs: name their directory here, such as ./cgi-bin, or\n"
+        "a single program, or say --wrap to run what the web server names",
+        examples=(
+            ("prefork-cgi ./cgi-bin", "http://127.0.0.1:8000"),
+            ("prefork-cgi -b fastcgi+unix:/run/cgi.sock ./cgi-bin", "behind nginx"),
+            ("prefork-cgi --wrap -b fastcgi+unix:/run/cgi.sock", "as fcgiwrap"),
+        ),
+    ),
+}

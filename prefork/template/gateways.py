@@ -1,0 +1,28 @@
+"""What a template prepares once for all its workers, by gateway."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefork.gateways.cgi_site import Site, Wrap
+from prefork.settings import Settings
+from prefork.settings.gateways import CGI, WSGI
+from prefork.template import loader
+
+
+def load(settings: Settings) -> Any:
+    """What the worker's gateway will have behind it; raises PreforkError."""
+    return LOADERS[settings.gateway](settings)
+
+
+def _load_application(settings: Settings) -> object:
+    return loader.load(settings.app)
+
+
+def _find_programs(settings: Settings) -> object:
+    return Wrap(settings.allow) if settings.wrap else Site(settings.app)
+
+
+LOADERS: dict[str, Callable[[Settings], object]] = {
+    WSGI: _load_application,
+    CGI: _find_programs,
+}
