@@ -15,7 +15,8 @@ from prefork import __version__
 from prefork.errors import EXIT_OK
 
 PROG = "prefork"
-COMMANDS = {  # the module has main(argv) -> exit status, and its own --help
+# The module of each has main(argv) -> exit status, and its own --help.
+OPERATING = {
     "list": ("prefork.cli.list", "the masters that run"),
     "status": ("prefork.cli.status", "what a server does at this moment"),
     "top": ("prefork.cli.top", "the same, live"),
@@ -28,8 +29,12 @@ COMMANDS = {  # the module has main(argv) -> exit status, and its own --help
     "upgrade": ("prefork.cli.upgrade", "become the prefork that is installed now"),
     "reopen": ("prefork.cli.reopen", "go on in new log files, after a rotation"),
     "dump": ("prefork.cli.dump", "where the workers are: their stacks, in the log"),
-    "check": ("prefork.cli.check", "show every setting, import the application"),
 }
+WITHOUT_A_SERVER = {  # of ours, at least
+    "check": ("prefork.cli.check", "show every setting, import the application"),
+    "request": ("prefork.cli.request", "ask any server, over any of the protocols"),
+}
+COMMANDS = OPERATING | WITHOUT_A_SERVER
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,11 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
-    commands = [f"  {name:<10}{what}" for name, (_, what) in COMMANDS.items()]
+    commands = [
+        *("Look after a prefork server.", "", *_list(OPERATING)),
+        *("", "What needs none:", "", *_list(WITHOUT_A_SERVER)),
+    ]
     parser = ArgumentParser(
         PROG,
         usage="%(prog)s [-h] [--version] COMMAND [ARGUMENT]...",
-        description="\n".join(["Look after a prefork server.", "", *commands]),
+        description="\n".join(commands),
         epilog=f"See `{PROG} COMMAND --help`; a server is started by prefork-wsgi.",
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -60,6 +68,10 @@ def _parser() -> ArgumentParser:
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=SUPPRESS)
     parser.add_argument("arguments", nargs=REMAINDER, help=SUPPRESS)
     return parser
+
+
+def _list(commands: dict[str, tuple[str, str]]) -> list[str]:
+    return [f"  {name:<10}{what}" for name, (_, what) in commands.items()]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A question in the words of AJP13: a packet, and the body as it is asked for."""
+"""A question as AJP13 has it: a packet, then the body as it is asked for."""
 
 from prefork.protocols import ajp_packets as wire
 from prefork.protocols.asking.plain import Wording

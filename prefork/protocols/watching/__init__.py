@@ -1,1 +1,1 @@
-"""Both sides of a conversation decoded as they pass: for whoever looks on, or asks."""
+"""Both sides of a conversation, decoded as they pass by."""

@@ -1,4 +1,4 @@
-"""AJP13: packets, of which those of a request's body have no code of their own."""
+"""AJP13: packets, of which those of a request body have no code."""
 
 from prefork.errors import ProtocolError
 from prefork.protocols import ajp_packets as wire

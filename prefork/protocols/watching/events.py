@@ -7,8 +7,16 @@ it is shown.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 Pairs = tuple[tuple[str, str], ...]
+
+
+class Side(Enum):
+    """Who speaks."""
+
+    CLIENT = "client"
+    SERVER = "server"
 
 
 @dataclass(frozen=True, slots=True)

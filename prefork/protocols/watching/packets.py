@@ -1,9 +1,7 @@
-"""SCGI and uwsgi: the variables in a packet, then the body; one request each."""
-
-from collections.abc import Iterable
+"""SCGI and uwsgi: variables in a packet, then the body; one request each."""
 
 from prefork.errors import ProtocolError
-from prefork.protocols.uwsgi import HEADER, PING, read_pairs
+from prefork.protocols import scgi, uwsgi
 from prefork.protocols.watching.cgi import PlainScript
 from prefork.protocols.watching.events import End, Unit
 from prefork.protocols.watching.fields import read_rest
@@ -16,7 +14,7 @@ LONGEST_NETSTRING = 1 << 20  # bytes
 class PacketScript(PlainScript):
     """What both have in common."""
 
-    def _ask(self, variables: Iterable[tuple[str, str]]) -> Steps:
+    def _ask(self, variables: list[tuple[str, str]]) -> Steps:
         asked = describe_request(1, variables)
         self.method = method_of(asked)
         self.say(asked)
@@ -38,10 +36,7 @@ class ScgiScript(PacketScript):
         if content[-1:] != b",":
             raise ProtocolError("no comma after the netstring")
         self.say(Unit(1, "netstring", len(content) - 1))
-        fields = content[:-1].decode("latin-1").split("\0")
-        if fields.pop() or len(fields) % 2:
-            raise ProtocolError("a variable without its end")
-        yield from self._ask(zip(fields[::2], fields[1::2], strict=True))
+        yield from self._ask(scgi.parse_pairs(content[:-1]))
 
 
 class UwsgiScript(PacketScript):
@@ -51,22 +46,22 @@ class UwsgiScript(PacketScript):
 
     def read_requests(self) -> Steps:
         """The one request, or ping."""
-        header = yield Exactly(HEADER, "a packet", may_end=True)
+        header = yield Exactly(uwsgi.HEADER, "a packet", may_end=True)
         if not header:
             return
         size = header[1] | header[2] << 8
         content = yield Exactly(size, "the variables of a packet")
         detail = f"modifiers {header[0]} and {header[3]}"
         self.say(Unit(1, "packet", size, detail))
-        if header[0] == PING:
+        if header[0] == uwsgi.PING:
             self._is_ping = True
         else:
-            yield from self._ask(read_pairs(header + content))
+            yield from self._ask(uwsgi.parse_pairs(content))
 
     def read_answers(self) -> Steps:
         """The one answer, or what answers a ping."""
         if self._is_ping:
-            header = yield Exactly(HEADER, "a packet")
+            header = yield Exactly(uwsgi.HEADER, "a packet")
             self.say(Unit(1, "packet", 0, f"modifiers {header[0]} and {header[3]}"))
             self.say(End(1))
         else:

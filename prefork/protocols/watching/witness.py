@@ -1,14 +1,14 @@
 """One connection, seen by somebody who understands both sides and says nothing.
 
-    asked    the bytes from the client  ─► events
-    answered the bytes from the server  ─► events
+    hear(CLIENT, bytes) ─► events
+    hear(SERVER, bytes) ─► events
 
 What one side says may be needed to understand the other, so both have one Script.
 """
 
 from typing import Protocol
 
-from prefork.protocols.watching.events import Broken, Event, Say
+from prefork.protocols.watching.events import Broken, Event, Say, Side
 from prefork.protocols.watching.reader import Reader, Steps
 
 
@@ -30,22 +30,17 @@ class Witness:
     def __init__(self, script: Script) -> None:
         self._events: list[Event] = []
         script.say = self._events.append
-        self._client = Reader(script.read_requests(), self._fail)
-        self._server = Reader(script.read_answers(), self._fail)
+        self._readers = {
+            Side.CLIENT: Reader(script.read_requests(), self._fail),
+            Side.SERVER: Reader(script.read_answers(), self._fail),
+        }
 
-    def asked(self, data: bytes) -> list[Event]:
-        """Take what the client has sent; b"": it will send no more."""
-        return self._hear(self._client, data)
-
-    def answered(self, data: bytes) -> list[Event]:
-        """Take what the server has sent; b"": it will send no more."""
-        return self._hear(self._server, data)
-
-    def _hear(self, reader: Reader, data: bytes) -> list[Event]:
+    def hear(self, side: Side, data: bytes) -> list[Event]:
+        """Take what a side has said; b"": it will say no more."""
         if data:
-            reader.feed(data)
+            self._readers[side].feed(data)
         else:
-            reader.end()
+            self._readers[side].end()
         events = self._events.copy()
         self._events.clear()
         return events
