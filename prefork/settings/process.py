@@ -29,7 +29,7 @@ class Process:
         False,
         "--wrap",
         "",
-        "run what the web server names, as fcgiwrap",
+        "run what the web server names",
         SWITCH,
         only=CGI,
     )
