@@ -22,6 +22,7 @@ from prefork.protocols.fastcgi_records import (
     UNKNOWN_ROLE,
     UNKNOWN_TYPE,
     VERSION,
+    find_client,
     format_end,
     format_last,
     format_pairs,
@@ -31,7 +32,7 @@ from prefork.protocols.fastcgi_records import (
 )
 from prefork.protocols.request import Request
 from prefork.protocols.terms import Terms
-from prefork.protocols.variables import format_request_line, gather
+from prefork.protocols.variables import Gatherer, format_request_line
 
 
 class Fastcgi:
@@ -39,6 +40,7 @@ class Fastcgi:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
+        self.gatherer = Gatherer(parse_pairs, terms.limits)
         self.web_servers = parse_web_servers(terms.web_servers)
         self.values = {
             "FCGI_MAX_CONNS": str(terms.capacity),
@@ -138,7 +140,7 @@ class FastcgiConversation:
                 break
             at = after
             content = data[content_at : content_at + length]
-            if kind != PARAMS or number != self._number:
+            if kind != PARAMS or number != self._number or not number:
                 self.heed(kind, number, content)
             elif length:
                 self._gather(content)
@@ -169,9 +171,9 @@ class FastcgiConversation:
     def _begin(self, rest: bytes) -> Request:
         """PARAMS is whole: a request, whose body may begin in `rest`."""
         terms = self._fastcgi.terms
-        pairs = parse_pairs(b"".join(self._params))
+        params = b"".join(self._params)
         self._params.clear()
-        self._asked = gather(pairs, terms.limits)
+        self._asked = self._fastcgi.gatherer.gather(params, *find_client(params))
         request = make_request(
             self._asked,
             role=self._role,

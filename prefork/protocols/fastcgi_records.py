@@ -134,6 +134,15 @@ def parse_pairs(data: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
+def find_client(data: bytes) -> tuple[int, int]:
+    """Where REMOTE_ADDR seems to begin, and REMOTE_PORT to end."""
+    start = data.find(b"REMOTE_ADDR") - 2  # in front of the two lengths
+    end = data.find(b"REMOTE_PORT")
+    if start < 0 or end < start:
+        return -1, -1
+    return start, end + len(b"REMOTE_PORT") + data[end - 1]
+
+
 def _read_long(data: bytes, at: int) -> int:
     size: int = struct.unpack_from("!I", data, at)[0]
     return size & 0x7FFFFFFF
