@@ -7,7 +7,7 @@ mean nothing to the loader, to a shell or to an interpreter.
 import re
 from collections.abc import Mapping
 
-from prefork.protocols.http_line import decode_percent
+from prefork.protocols.path import decode_percent
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 

@@ -4,7 +4,7 @@ from prefork.errors import ProtocolError
 from prefork.protocols import ajp_packets as ajp
 from prefork.protocols.ajp_packets import read_string
 from prefork.protocols.http_fields import KEYS, find_key, join_repeated
-from prefork.protocols.target import encode_path
+from prefork.protocols.path import encode_path
 from prefork.protocols.terms import Limits
 from prefork.protocols.variables import gather
 

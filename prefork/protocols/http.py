@@ -15,7 +15,7 @@ class Http:
     def __init__(self, terms: Terms) -> None:
         self.limits = terms.limits
         self.defaults = dict(terms.defaults)
-        self.heads = Heads(terms.limits)
+        self.heads = Heads(terms.limits, terms.script_name)
 
     def converse(self, remote: dict[str, str]) -> "HttpConversation":
         """Begin with a connection; `remote`: the variables that it alone has."""

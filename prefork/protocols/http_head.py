@@ -14,9 +14,9 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Heads:
     """Parses heads; remembers the parts of them that it has seen."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, script_name: str = "") -> None:
         self._limits = limits
-        self._lines = RequestLines(limits)
+        self._lines = RequestLines(limits, script_name)
         self._blocks = FieldBlocks(limits)
 
     def parse(self, head: bytes, rest: bytes, variables: dict[str, str]) -> Request:

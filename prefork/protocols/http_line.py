@@ -1,25 +1,29 @@
 """The request line of an HTTP/1 head: from bytes to meta-variables."""
 
-import re
-
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import ABSOLUTE_FORM, METHOD, VERSION
 from prefork.protocols.http_fields import HOSTS
 from prefork.protocols.memo import BytesMemo
+from prefork.protocols.path import apply_prefix, decode_percent
 from prefork.protocols.terms import Limits
 
 
 class RequestLines(BytesMemo[dict[str, str]]):
     """Request lines, looked up by their bytes: what is asked for is asked again."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, script_name: str = "") -> None:
         super().__init__()
         self._longest = limits.line
+        self._script_name = script_name
 
     def compute(self, key: bytes) -> dict[str, str]:
         if len(key) > self._longest:
             raise ProtocolError("request line too long", status=414)
-        return parse_line(key.decode("latin-1"))
+        variables = parse_line(key.decode("latin-1"))
+        if self._script_name:
+            name, path = apply_prefix(self._script_name, variables["PATH_INFO"])
+            variables["SCRIPT_NAME"], variables["PATH_INFO"] = name, path
+        return variables
 
 
 def parse_line(line: str) -> dict[str, str]:
@@ -81,11 +85,3 @@ def split_other_form(method: str, target: str) -> tuple[str, str, str]:
     # Host header field (if any) and instead use the host information of the
     # request-target."
     return HOSTS[form["authority"]], form["path"] or "/", form["query"] or ""
-
-
-def decode_percent(path: str) -> str:
-    """Decode once, to bytes as latin-1 text (PEP 3333); `%` of no pair stays."""
-    return PERCENT_PAIR.sub(lambda pair: chr(int(pair[1], 16)), path)
-
-
-PERCENT_PAIR = re.compile(r"%([0-9A-Fa-f]{2})")

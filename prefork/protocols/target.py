@@ -4,12 +4,12 @@ PEP 3333 has SCRIPT_NAME and PATH_INFO add up to the path of the URL.  Front end
 and their configurations, have six ways to fill them in.
 """
 
-import re
-
-from prefork.protocols.http_line import decode_percent
-
-# What may stand in a URI as it is: RFC 3986 3.3, pchar and "/".
-PLAIN_PATH = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/-]")
+from prefork.protocols.path import (
+    apply_prefix,
+    decode_percent,
+    encode_path,
+    resolve_dots,
+)
 
 
 def complete_target(variables: dict[str, str], prefix: str) -> None:
@@ -30,19 +30,6 @@ def complete_target(variables: dict[str, str], prefix: str) -> None:
         target = encode_path(name + path) + ("?" + query if query else "")
         variables["REQUEST_URI"] = target
     variables["RAW_URI"] = target
-
-
-def apply_prefix(prefix: str, path: str) -> tuple[str, str]:
-    """SCRIPT_NAME as it was configured; the front end may have cut it off."""
-    rest = path.removeprefix(prefix)
-    if rest != path and rest[:1] in ("", "/"):
-        return prefix, rest
-    return prefix, path
-
-
-def encode_path(path: str) -> str:
-    """The path of a URI, of decoded bytes as latin-1 text."""
-    return PLAIN_PATH.sub(lambda found: f"%{ord(found[0]):02X}", path)
 
 
 def split_path(variables: dict[str, str], raw_path: str) -> tuple[str, str]:
@@ -103,18 +90,3 @@ def decode_path(raw_path: str) -> set[str]:
         resolve_dots(decoded),  # nginx, lighttpd
         decode_percent(resolve_dots(raw_path)),  # Apache
     }
-
-
-def resolve_dots(path: str) -> str:
-    """Without "//", "/./" and "/../" (RFC 3986 5.2.4)."""
-    if "//" not in path and "/." not in path:
-        return path
-    *parts, last = path.split("/")
-    kept: list[str] = []
-    for part in (*parts, last):
-        if part == "..":
-            del kept[-1:]
-        elif part not in ("", "."):
-            kept.append(part)
-    is_folder = last in ("", ".", "..") and kept
-    return "/" + "/".join(kept) + ("/" if is_folder else "")

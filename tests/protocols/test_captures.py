@@ -5,8 +5,7 @@ from serving.captures import ASKED, Asked, Capture, captures_of
 from serving.feeding import SIZES, Heard, cut, hear, open_conversation
 
 from prefork.errors import ProtocolError
-from prefork.protocols.http_line import decode_percent
-from prefork.protocols.target import resolve_dots
+from prefork.protocols.path import decode_percent, resolve_dots
 
 CAPTURES = captures_of("scgi", "uwsgi")
 every_capture = pytest.mark.parametrize(

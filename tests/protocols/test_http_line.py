@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefork.protocols.http_line import RequestLines, decode_percent, parse_line
+from prefork.protocols.http_line import RequestLines, parse_line
+from prefork.protocols.path import decode_percent
 from prefork.protocols.terms import Limits
 
 

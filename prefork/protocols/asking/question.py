@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from prefork.protocols.http_line import decode_percent
+from prefork.protocols.path import decode_percent
 
 Pairs = list[tuple[str, str]]
 
