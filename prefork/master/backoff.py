@@ -9,7 +9,7 @@ FORGOTTEN = 60.0  # after the last delay: failures of so long ago do not count
 
 
 class BackOff:
-    """Doubles its delay with each failure, jittered; is reset once one is proven.
+    """Doubles its delay with each failure, jittered; until a worker is proven.
 
     `chance()` in [0, 1) spreads the tries of many masters on many machines.
     """
@@ -38,6 +38,12 @@ class BackOff:
     def forget(self, now: float) -> None:
         """Begin anew if nothing has failed for a while."""
         if self.failures and now - self.not_before > FORGOTTEN:
+            self.failures = 0
+            self.not_before = 0.0
+
+    def succeeded(self, born: float) -> None:
+        """One has served well: begin anew, if it was born since the last failure."""
+        if born >= self.last_failure:
             self.failures = 0
             self.not_before = 0.0
 

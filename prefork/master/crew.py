@@ -157,6 +157,13 @@ class Crew:
             self._hear_last_words(member)
             self._bury(member, "exit code 0")
 
+    def proven(self, generation: int, now: float) -> list[Member]:
+        """Those who have served well so far."""
+        serving = self.roster.serving(generation)
+        return [
+            m for m in serving if m.is_proven(requests=self.served(m.slot), now=now)
+        ]
+
     def served(self, slot: int) -> int:
         """How many requests."""
         return self._scoreboard.read(slot).requests

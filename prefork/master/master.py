@@ -281,6 +281,8 @@ class Master:
         member = obituary.member
         generation = self._templates.generations.get(member.generation)
         obituary.log(self._log)
+        if generation is not None and obituary.is_proven:
+            generation.backoff.succeeded(member.ordered_at)
         settings = (generation or self._staff.target).settings
         self._logs.write_cut_request(settings, obituary)
         if self._stop.is_going_on:

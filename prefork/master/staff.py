@@ -68,6 +68,7 @@ class Staff:
         A reload's candidate has one worker beside all others, its canary.
         """
         target = self.target
+        self._forget_failures(target, now)
         self._look_at_demand(now)
         plan = self._roster.plan(
             target.number,
@@ -83,6 +84,11 @@ class Staff:
         if canary and self._at_once(canary, now) and not self._roster.of(canary.number):
             self._order(canary, 1, now)
         self._announce_completion()
+
+    def _forget_failures(self, generation: Generation, now: float) -> None:
+        if generation.backoff.failures:
+            for member in self._crew.proven(generation.number, now):
+                generation.backoff.succeeded(member.ordered_at)
 
     def _look_at_demand(self, now: float) -> None:
         if self._is_dismissed:

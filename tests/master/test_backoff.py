@@ -79,3 +79,13 @@ def test_what_failed_a_moment_ago_is_not() -> None:
     delay = backoff.failed(50.0)
     backoff.forget(50.0 + delay + FORGOTTEN - 1)
     assert backoff.failures == 1
+
+
+def test_a_success_is_a_new_beginning() -> None:
+    """Behaviour 15."""
+    backoff = BackOff(lambda: NO_LUCK)
+    fail(backoff, 8)
+    backoff.succeeded(born=backoff.last_failure - 1)  # that one tells us nothing
+    assert backoff.failures == 8
+    backoff.succeeded(born=backoff.last_failure + 1)
+    assert backoff.failed(500.0) == pytest.approx(FIRST)

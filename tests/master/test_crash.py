@@ -122,6 +122,26 @@ def test_a_worker_that_dies_young_is_replaced_later_each_time(server: Server) ->
     assert 'cause="exit code 3"' in server.log
 
 
+def test_a_worker_that_has_served_well_ends_the_back_off(server: Server) -> None:
+    """Behaviour 15: long before the minute after which it ends by itself."""
+    server.start("-w", "1")
+
+    def fail_twice() -> None:
+        for _ in range(2):
+            with pytest.raises(ConnectionError):
+                server.get("/leave")
+
+    fail_twice()
+    server.wait_log("backing off failures=2")
+    for _ in range(12):
+        assert server.get("/")[0] == 200
+    with pytest.raises(ConnectionError):
+        server.get("/leave")  # it is proven, and not to blame
+    fail_twice()
+    eventually(lambda: server.log.count("backing off failures=2") == 2)
+    assert "failures=3" not in server.log
+
+
 @pytest.mark.slow
 def test_back_off_counts_forks_of_code_that_has_gone_bad(server: Server) -> None:
     """Behaviour 13: not a hundred of them, and one line each."""
