@@ -26,6 +26,11 @@ MORE = {  # what a line of help has no room for
     "app": "A module alone stands for its callable named application.  The callable "
     "may be dotted, or a factory that takes no arguments: app:make_app().",
     "env": "The value is set before the application is imported.",
+    "once": "That is, answer the one request that is in the environment and stdin, to "
+    "stdout, and exit; a web server starts another for the next.  Automatic is so when "
+    "GATEWAY_INTERFACE is set and stdin is no listening socket.  Of the other settings "
+    "those count that belong to the application, and --max-body, --body-buffer, "
+    "--umask, --log-level and --log-format.",
     "bind": "An ADDRESS is [PROTOCOL://]HOST:PORT, [PROTOCOL+]unix:PATH, unix:@NAME "
     "(a socket without a file) or fd://NUMBER (a socket that is open already).  Port "
     "0 lets the system choose.  A socket file on which nobody listens is replaced, "

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from prefork.cli.report import report, report_missing_app
 from prefork.config import load
 from prefork.errors import PreforkError
-from prefork.settings.gateways import GATEWAYS
+from prefork.settings import Settings
+from prefork.settings.gateways import GATEWAYS, WSGI
 
 
 def start(gateway: str, argv: Sequence[str] | None) -> int:
@@ -22,9 +23,28 @@ def start(gateway: str, argv: Sequence[str] | None) -> int:
         configuration = load(arguments, os.environ, prog=prog, gateway=gateway)
         if not configuration.settings.is_complete:
             return report_missing_app(prog=prog, gateway=gateway)
-        # Here, because it brings the whole server, and --help needs none of it.
+        # Here, because each brings what --help and the other do without.
+        if _is_once(configuration.settings):
+            from prefork.cli.once import serve_once
+
+            return serve_once(configuration.settings, prog=prog)
         from prefork.cli.serve import serve
 
         return serve(configuration, [gateway, *arguments])
     except PreforkError as error:
         return report(error, prog=prog)
+
+
+def _is_once(settings: Settings) -> bool:
+    """Has a web server started us as a CGI program, for one request?
+
+    FastCGI 2.2 has a listening socket as stdin; and who starts a server may be a CGI
+    program itself.
+    """
+    if settings.once is not None or settings.gateway != WSGI:
+        return bool(settings.once)
+    if "GATEWAY_INTERFACE" not in os.environ:
+        return False
+    from prefork.system.stdin import is_listening
+
+    return not is_listening()

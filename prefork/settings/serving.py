@@ -39,6 +39,14 @@ class Serving:
     env: tuple[str, ...] = setting(
         (), "-e --env", "KEY=VALUE", "set a variable; repeatable", PAIRS
     )
+    once: bool | None = setting(
+        None,
+        "--once",
+        "",
+        "be a CGI program",
+        or_word("automatic", SWITCH),
+        only=WSGI,
+    )
 
     bind: tuple[str, ...] = setting(
         ("127.0.0.1:8000",),
