@@ -40,7 +40,7 @@ def split_path(variables: dict[str, str], raw_path: str) -> tuple[str, str]:
         return split_one_path(variables, name, raw_path)
     if name.endswith("/"):  # a split at "/app/", or at "/"
         name, path = name[:-1], path if path.startswith("/") else "/" + path
-    if not name or not path or name + path == raw_path:
+    if not name or not path or (name + path == raw_path and "%" not in path):
         return name, path
     return reconcile(name, path, raw_path)
 
