@@ -47,6 +47,10 @@ MORE = {  # what a line of help has no room for
     "preload": "Automatic is like --preload, unless the import leaves threads or "
     "connections behind, which a fork cannot take along: then each worker imports the "
     "application by itself, as with --no-preload.",
+    "script_name": "Where the application is mounted, such as /app: SCRIPT_NAME is "
+    "that, whatever a web server says, and PATH_INFO has what follows; all of the "
+    "path where it begins with something else.  Without it SCRIPT_NAME is what the "
+    "web server says, and empty over HTTP.",
     "refork_after": "When a worker has served the first of these numbers of requests, "
     "it is replaced and becomes the template of the others; when one of those has "
     "served the second, again; and so on.  What has come into memory since the import "
@@ -80,6 +84,10 @@ MORE = {  # what a line of help has no room for
     "limit_request_line": "A longer one is refused with status 414.",
     "limit_request_fields": "More are refused with status 431.",
     "limit_request_field_size": "A longer one is refused with status 431.",
+    "limit_variables": "Of FastCGI, SCGI, uwsgi and AJP, where each header field is "
+    "one of them.  More are refused with status 431.",
+    "limit_variables_size": "Names and values; more is refused with status 431.  A "
+    "packet of uwsgi never has more than 64K.",
     "forwarded_allow_ips": "Addresses, networks such as 10.0.0.0/8, unix for whoever "
     "connects to a unix socket, * for everybody.  Of others the fields "
     "X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded are ignored.",

@@ -1,4 +1,4 @@
-"""uwsgi, the protocol of uWSGI: a packet of up to 64 KiB of pairs, then the body."""
+"""uwsgi, the protocol of uWSGI: a packet of pairs, at most 64 KiB; the body."""
 
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer

@@ -1,4 +1,4 @@
-"""The variables of a front end, made what RFC 3875 and PEP 3333 promise of them.
+"""The variables of a front end, made what RFC 3875 and PEP 3333 promise.
 
 FastCGI, SCGI, uwsgi, AJP and CGI carry the same variables, and each web server has
 ways of its own to fill them in.  A protocol takes the pairs off the wire, `gather`

@@ -98,6 +98,12 @@ class Clients:
     limit_request_field_size: int = setting(
         8190, "--limit-request-field-size", "N", "bytes in a header field", whole(1)
     )
+    limit_variables: int = setting(
+        1000, "--limit-variables", "N", "variables from a front end", whole(1)
+    )
+    limit_variables_size: int = setting(
+        256 << 10, "--limit-variables-size", "SIZE", "of all of them together", SIZE
+    )
     forwarded_allow_ips: tuple[str, ...] = setting(
         ("127.0.0.1", "::1", "unix"),
         "--forwarded-allow-ips",

@@ -144,6 +144,13 @@ def _parse_url_path(value: object) -> str:
     return path
 
 
+def _parse_url_prefix(value: object) -> str:
+    path = _parse_url_path(value)
+    if path.endswith("/"):
+        raise ValueError(f"{path!r} ends in a slash")
+    return path
+
+
 def _parse_items(value: object, separator: str = ",") -> tuple[str, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(separator)]
@@ -189,6 +196,7 @@ def _parse_networks(value: object) -> tuple[str, ...]:
 
 TEXT = Kind("text", _parse_text, str)
 URL_PATH = Kind("text", _parse_url_path, str)
+URL_PREFIX = Kind("text", _parse_url_prefix, str)
 SWITCH = Kind("true | false", _parse_switch, lambda v: str(v).lower(), is_switch=True)
 SIZE = Kind("size", _parse_size, _format_size)
 OCTAL = Kind("octal mode", _parse_octal, lambda mode: f"{mode:04o}")

@@ -16,6 +16,7 @@ from prefork.settings.kinds import (
     SWITCH,
     TEXT,
     URL_PATH,
+    URL_PREFIX,
     or_word,
     whole,
 )
@@ -38,6 +39,9 @@ class Serving:
     )
     env: tuple[str, ...] = setting(
         (), "-e --env", "KEY=VALUE", "set a variable; repeatable", PAIRS
+    )
+    script_name: str = setting(
+        "", "--script-name", "PREFIX", "of the paths that are its own", URL_PREFIX
     )
     once: bool | None = setting(
         None,

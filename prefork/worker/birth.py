@@ -72,8 +72,7 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
     slot = born.scoreboard.worker_slot(born.slot)
     signals = _hear_signals(slot, grace=settings.graceful_timeout)
     setproctitle(
-        f"prefork: worker {born.slot} gen {born.generation} "
-        f"[{settings.name or settings.app}]"
+        f"prefork: worker {born.slot} gen {born.generation} [{settings.title}]"
     )
     random.seed()  # what was imported may have seeded it, the same for all of us
     gc.enable()
@@ -173,8 +172,12 @@ def _doors(born: Birthright) -> list[Door]:
             line=settings.limit_request_line,
             fields=settings.limit_request_fields,
             field_size=settings.limit_request_field_size,
+            variables=settings.limit_variables,
+            variables_size=settings.limit_variables_size,
             body=settings.max_body,
         ),
+        # PEP 3333: text of the environ is bytes as latin-1.
+        script_name=os.fsencode(settings.script_name).decode("latin-1"),
         capacity=settings.workers.most,
         web_servers=os.environ.get("FCGI_WEB_SERVER_ADDRS"),
     )
