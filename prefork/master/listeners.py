@@ -1,12 +1,32 @@
 """The listeners of a server: opened at start, kept or changed at a reload."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prefork.errors import PreforkError
 from prefork.settings import Settings
 from prefork.system import listen, privileges
 from prefork.system.listen import Listener, parse_bind
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a configuration says of all its listeners, without their addresses."""
+
+    backlog: int
+    mode: int
+    owner: listen.Owner | None
+
+    @classmethod
+    def read(cls, settings: Settings) -> "Terms":
+        """Raises ConfigError for an owner that this system does not know."""
+        owner = None
+        if settings.socket_owner:
+            user, _, group = settings.socket_owner.partition(":")
+            identity = privileges.look_up(user, group)
+            owner = (identity.uid, identity.gid)
+        return cls(settings.backlog, settings.socket_mode, owner)
 
 
 class Listeners:
@@ -21,6 +41,7 @@ class Listeners:
         # Those we were started with: dropped by one configuration they are not
         # closed, since the next could not open them again.
         self._inherited: list[Listener] = []
+        self._terms = Terms.read(settings)
         if kept is not None:
             self.open = [Listener.restore(each) for each in kept["open"]]
             self._inherited = [Listener.restore(each) for each in kept["inherited"]]
@@ -64,12 +85,13 @@ class Listeners:
         on_refusal: Callable[[PreforkError], object],
     ) -> list[Listener]:
         here = {each.address: each for each in (*self._inherited, *self.open)}
+        terms = Terms.read(settings)
         self._new = []
         for address in map(parse_bind, settings.bind):
             if address in here:
                 continue
             try:
-                here[address] = _open_listener(address, settings, tries)
+                here[address] = _open_listener(address, terms, tries)
             except PreforkError as error:
                 on_refusal(error)
             else:
@@ -81,6 +103,14 @@ class Listeners:
         """Close what prepare() has opened."""
         while self._new:
             listen.close(self._new.pop())
+
+    def adjust(self, settings: Settings) -> list[str]:
+        """Have those that are open keep to the terms of a configuration in force
+        from now on; returns what could not be done."""
+        before, self._terms = self._terms, Terms.read(settings)
+        if self._terms == before:  # and what an operator has changed stays so
+            return []
+        return [c for each in self.open if (c := _adjust(each, self._terms))]
 
     def commit(self, wanted: Sequence[Listener]) -> list[Listener]:
         """From now on these; the others are closed, as their last worker leaves.
@@ -124,16 +154,19 @@ def _refuse(error: PreforkError) -> None:
     raise error
 
 
-def _open_listener(address: listen.Address, settings: Settings, tries: int) -> Listener:
-    owner = None
-    if settings.socket_owner:
-        user, _, group = settings.socket_owner.partition(":")
-        identity = privileges.look_up(user, group)
-        owner = (identity.uid, identity.gid)
+def _open_listener(address: listen.Address, terms: Terms, tries: int) -> Listener:
     return listen.open_listener(
         address,
-        backlog=settings.backlog,
-        socket_mode=settings.socket_mode,
-        socket_owner=owner,
+        backlog=terms.backlog,
+        socket_mode=terms.mode,
+        socket_owner=terms.owner,
         tries=tries,
     )
+
+
+def _adjust(listener: Listener, terms: Terms) -> str:
+    try:
+        listen.adjust(listener, terms.backlog, terms.mode, terms.owner)
+    except OSError as error:
+        return f"{listener.url}: {error.strerror}"
+    return ""

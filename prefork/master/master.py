@@ -168,8 +168,7 @@ class Master:
 
     def _start(self) -> None:
         become_subreaper()
-        settings = self._staff.target.settings
-        setproctitle(f"prefork: master [{settings.name or settings.app}]")
+        setproctitle(f"prefork: master [{self._staff.target.settings.title}]")
         self._signals = SignalPipe((*ON_SIGNAL, signal.SIGCHLD))
         self._reactor.watch(self._signals.fileno(), self._hear_signals)
         if self._handover:

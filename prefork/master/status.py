@@ -29,7 +29,7 @@ def describe(house: House) -> Fields:
         "version": __version__,
         "pid": os.getpid(),
         "app": settings.app,
-        "name": settings.name or settings.app,
+        "name": settings.title,
         "state": _state(house),
         "now": now,  # for rates: the difference of two answers
         "uptime": now - house.started_at,

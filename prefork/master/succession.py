@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from setproctitle import setproctitle
+
 from prefork.errors import EXIT_APPLICATION, EXIT_OK
 from prefork.master.announcement import announce
 from prefork.master.canary import Canary
@@ -176,7 +178,10 @@ class Succession:
         self._end(reload)
 
     def _open_for_good(self, generation: Generation) -> None:
+        setproctitle(f"prefork: master [{generation.settings.title}]")
         self._logs.configure(generation.settings)
+        for complaint in self._listeners.adjust(generation.settings):
+            self._log.warning("cannot change listener", text=complaint)
         for listener in self._listeners.commit(generation.listeners):
             announce(listener, self._log)
 

@@ -38,3 +38,8 @@ class Settings(Process, Clients, Serving):  # of bases, the last one's fields co
     def is_complete(self) -> bool:
         """Is there something to serve?"""
         return bool(self.app or self.wrap)
+
+    @property
+    def title(self) -> str:
+        """What the titles of the server's processes say."""
+        return self.name or self.app

@@ -18,12 +18,14 @@ from prefork.errors import ConfigError, SystemRefusal
 from prefork.system.address import Address, Kind, parse_bind, same
 from prefork.system.exposure import GUESSING, REFUSAL, is_exposed
 from prefork.system.queue import read_queue
-from prefork.system.socketfile import FileIdentity, bind_file, remove
+from prefork.system.socketfile import FileIdentity, bind_file, is_still, remove
 
 __all__ = [
     "Address",
     "Kind",
     "Listener",
+    "Owner",
+    "adjust",
     "close",
     "close_door",
     "open_listener",
@@ -157,6 +159,19 @@ def _open(address: Address, backlog: int, mode: int, owner: Owner | None) -> Lis
         close(listener)
         raise
     return listener
+
+
+def adjust(listener: Listener, backlog: int, mode: int, owner: Owner | None) -> None:
+    """Change what one that is open was opened with; raises OSError.
+
+    To listen() again moves nothing but the limit of the queue.
+    """
+    if listener.is_inherited:
+        return
+    listener.socket.listen(backlog)
+    if is_still(listener.address.path, listener.identity):
+        os.chown(listener.address.path, *(owner or (os.geteuid(), os.getegid())))
+        os.chmod(listener.address.path, mode)
 
 
 # What bind() takes: a tuple of internet numbers, or the name of a unix socket.

@@ -63,12 +63,17 @@ def _is_served(path: str) -> bool:
 
 def remove(path: str, identity: FileIdentity | None) -> bool:
     """Remove `path` if it still is the file we know; say whether we did."""
-    if identity is None or _identify(path) != identity:
+    if not is_still(path, identity):
         return False
     with contextlib.suppress(OSError):  # its directory may be root's, and we not
         os.unlink(path)
         return True
     return False
+
+
+def is_still(path: str, identity: FileIdentity | None) -> bool:
+    """Is it the file that we made?"""
+    return identity is not None and _identify(path) == identity
 
 
 def _identify(path: str) -> FileIdentity | None:

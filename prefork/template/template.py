@@ -103,7 +103,7 @@ class Template:
         return [*find_hazards(mine), *find_children()]
 
     def _take_title(self) -> None:
-        title = self._settings.name or self._settings.app
+        title = self._settings.title
         setproctitle(f"prefork: template gen {self._generation} [{title}]")
 
     def _serve_the_master(self) -> Newborn | None:

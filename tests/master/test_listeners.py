@@ -1,14 +1,16 @@
 """The listeners of a server, from one configuration to the next."""
 
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from prefork.errors import SystemRefusal
+from prefork.errors import ConfigError, SystemRefusal
 from prefork.master.listeners import Listeners
 from prefork.settings import Settings
+from prefork.system.listen import Listener
 
 
 @pytest.fixture
@@ -41,6 +43,62 @@ def test_what_two_configurations_share_is_not_opened_again(
     assert wanted[1] is kept
     assert [new.address.text for new in listeners.commit(wanted)] == [two]
     assert listeners.open == wanted
+
+
+def longest_queue(listener: Listener) -> int:
+    """The backlog as the kernel has it: tcpi_sacked of a listener, linux/tcp.h."""
+    told = listener.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+    return int.from_bytes(told[28:32], sys.byteorder)
+
+
+def test_what_is_kept_is_adjusted(opened: list[Listeners], tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    bind = (f"unix:{path}", "127.0.0.1:0")
+    opened.append(Listeners(Settings(bind=bind, backlog=100)))
+    listeners = opened[-1]
+    assert longest_queue(listeners.open[1]) == 100
+    path.chmod(0o600)
+    assert listeners.adjust(Settings(bind=bind, backlog=100)) == []
+    assert path.stat().st_mode & 0o777 == 0o600  # nothing new, so it is left alone
+    new = Settings(bind=bind, backlog=50, socket_mode=0o666)
+    assert listeners.adjust(new) == []
+    assert path.stat().st_mode & 0o777 == 0o666
+    assert longest_queue(listeners.open[1]) == 50
+    assert is_open(path)
+
+
+def test_a_file_that_is_not_ours_any_more_is_left_alone(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    path = tmp_path / "app.sock"
+    listeners = listen(opened, f"unix:{path}")
+    path.unlink()
+    path.touch(0o600)
+    assert listeners.adjust(Settings(socket_mode=0o666)) == []
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_cannot_be_changed_is_told(
+    opened: list[Listeners], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "app.sock"
+    listeners = listen(opened, f"unix:{path}")
+
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.chown", refuse)
+    complaints = listeners.adjust(Settings(socket_mode=0o666))
+    assert complaints == [f"{listeners.open[0].url}: Operation not permitted"]
+
+
+def test_an_owner_that_nobody_knows_is_refused_in_time(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    bind = f"unix:{tmp_path / 'app.sock'}"
+    listeners = listen(opened, bind)
+    with pytest.raises(ConfigError):
+        listeners.prepare(Settings(bind=(bind,), socket_owner="nobody-knows-this"))
 
 
 def test_a_refusal_leaves_everything_as_it_was(

@@ -41,6 +41,23 @@ def test_a_setting_that_needs_a_restart_is_ignored_aloud(
     assert server.stop() == 0
 
 
+def test_a_socket_file_and_the_titles_change_with_a_reload(
+    server: Server, site: Site
+) -> None:
+    path = server.directory / "app.sock"
+    site.configure(workers=1, bind=[f"unix:{path}"])
+    server.start(app=site.app, env=site.env, bind=None)
+    assert path.stat().st_mode & 0o777 == 0o660
+    site.configure(workers=1, bind=[f"unix:{path}"], socket_mode="0600", name="shop")
+    inode = path.stat().st_ino
+    reload(server)
+    assert (path.stat().st_ino, path.stat().st_mode & 0o777) == (inode, 0o600)
+    titles = server.processes()
+    assert titles[server.pid] == "prefork: master [shop]"
+    assert titles[server.template()] == "prefork: template gen 2 [shop]"
+    assert server.stop() == 0
+
+
 def test_the_master_s_own_log_changes_with_a_reload(server: Server, site: Site) -> None:
     site.configure(workers=1)
     server.start(app=site.app, env=site.env)
