@@ -4,15 +4,17 @@ import json
 import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from typing import Any
 
 from prefork.cli.report import report, report_missing_app
 from prefork.config import Configuration, load
 from prefork.errors import EXIT_OK, PreforkError
 from prefork.settings import Settings
 from prefork.settings.gateways import GATEWAYS, WSGI
-from prefork.settings.registry import SETTINGS
+from prefork.settings.registry import SETTINGS, Setting
 
 PROG = "prefork check"
+HIDDEN = "***"  # what is shown of a secret
 WIDEST = 30  # a value longer than that moves its origin to the right
 
 
@@ -58,7 +60,7 @@ def format_table(configuration: Configuration) -> str:
     """Write a line for each setting: name, value, origin."""
     rows = []
     for name, setting in SETTINGS.items():
-        value = setting.kind.format(getattr(configuration.settings, name))
+        value = setting.kind.format(read_value(configuration, setting))
         rows.append((name, value.replace("\n", " ") or '""'))
     name_width = max(len(name) for name, _ in rows)
     width = max(len(value) for _, value in rows if len(value) <= WIDEST)
@@ -70,15 +72,21 @@ def format_table(configuration: Configuration) -> str:
 
 def format_json(configuration: Configuration) -> str:
     """Write an object that has, for each setting, its value and its origin."""
-    settings, origins = configuration.settings, configuration.origins
+    origins = configuration.origins
     return json.dumps(
         {
-            name: {"value": getattr(settings, name), "origin": origins[name]}
-            for name in SETTINGS
+            name: {"value": read_value(configuration, each), "origin": origins[name]}
+            for name, each in SETTINGS.items()
         },
         indent=2,
         default=str,
     )
+
+
+def read_value(configuration: Configuration, setting: Setting) -> Any:
+    """The value of a setting as it may be shown."""
+    value = getattr(configuration.settings, setting.name)
+    return HIDDEN if setting.kind.is_secret and value else value
 
 
 def load_application(settings: Settings) -> None:

@@ -70,6 +70,10 @@ MORE = {  # what a line of help has no room for
     "max_timeout": "It does so with environ['prefork.deadline'].extend(seconds), which "
     "returns what is left; .remaining() tells it beforehand.",
     "graceful_timeout": "What takes longer is cut off, and counted in the log.",
+    "ajp_secret": "AJP beyond this machine needs one.  Front ends that do not say it "
+    "are answered with 403; it is secret=... of Apache's ProxyPass.  Everybody on this "
+    "machine can read a command line: set it in the file, which others must not be "
+    "able to read, or by the variable.",
     "keep_alive": "Of a connection that has had an answer.",
     "frontend_keep_alive": "Web servers keep such connections for a minute or so, and "
     "lose what they send on one that is being closed.",

@@ -7,6 +7,7 @@ from typing import Any
 from prefork.errors import PreforkError
 from prefork.settings import Settings
 from prefork.system import listen, privileges
+from prefork.system.exposure import check_secret
 from prefork.system.listen import Listener, parse_bind
 
 
@@ -64,7 +65,10 @@ class Listeners:
         Raises ConfigError or SystemRefusal; nothing has changed then.
         """
         try:
-            return self._open(settings, tries=tries, on_refusal=_refuse)
+            wanted = self._open(settings, tries=tries, on_refusal=_refuse)
+            for each in wanted:
+                check_secret(each.address.protocol, each.socket, settings.ajp_secret)
+            return wanted
         except BaseException:
             self.roll_back()
             raise

@@ -34,6 +34,7 @@ class Kind(Generic[T]):
     format: Callable[[T], str]
     is_switch: bool = False  # --this and --no-this, without a value
     is_repeatable: bool = False  # the flag may be given several times
+    is_secret: bool = False  # nobody is shown its value
 
 
 def whole(least: int, most: int | None = None) -> Kind[int]:
@@ -195,6 +196,7 @@ def _parse_networks(value: object) -> tuple[str, ...]:
 
 
 TEXT = Kind("text", _parse_text, str)
+SECRET = Kind("text", _parse_text, str, is_secret=True)
 URL_PATH = Kind("text", _parse_url_path, str)
 URL_PREFIX = Kind("text", _parse_url_prefix, str)
 SWITCH = Kind("true | false", _parse_switch, lambda v: str(v).lower(), is_switch=True)

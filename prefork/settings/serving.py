@@ -12,6 +12,7 @@ from prefork.settings.kinds import (
     PAIRS,
     PATHS,
     SECONDS,
+    SECRET,
     SOME_SECONDS,
     SWITCH,
     TEXT,
@@ -67,6 +68,9 @@ class Serving:
     )
     socket_owner: str = setting(
         "", "--socket-owner", "USER[:GROUP]", "owner of unix sockets", TEXT
+    )
+    ajp_secret: str = setting(
+        "", "--ajp-secret", "SECRET", "what AJP front ends must know", SECRET
     )
 
     workers: Scale = setting(  # noqa: RUF009

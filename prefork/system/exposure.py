@@ -6,6 +6,7 @@ and that it was https.  So a web server must be the only one that can connect.
 
 import socket
 
+from prefork.errors import ConfigError
 from prefork.protocols.table import FOR_STRANGERS
 
 GUESSING = "auto"
@@ -13,6 +14,7 @@ REFUSAL = (
     f"{GUESSING} is for this machine only, since most of what it tells apart believes "
     "whoever connects (bind unix:PATH or 127.0.0.1, or name the protocol)"
 )
+PROVING = "ajp"  # whose peers can prove by a secret who they are
 ADVICE = "bind unix:PATH or 127.0.0.1, or let a firewall admit the web server alone"
 
 
@@ -34,6 +36,16 @@ def is_exposed(sock: socket.socket) -> bool:
 
 def find_risk(protocol: str, sock: socket.socket) -> str:
     """What is to be said against it; "" if nothing is."""
-    if protocol in FOR_STRANGERS or not is_exposed(sock):
+    if protocol in FOR_STRANGERS or protocol == PROVING or not is_exposed(sock):
         return ""
     return f"{protocol} believes whoever can connect"
+
+
+def check_secret(protocol: str, sock: socket.socket, secret: str) -> None:
+    """ConfigError where a secret is needed, and there is none."""
+    if protocol == PROVING and not secret and is_exposed(sock):
+        host, port = sock.getsockname()[:2]
+        raise ConfigError(
+            f"cannot listen on {protocol}://{host}:{port}: it would believe whoever "
+            "can connect (set ajp_secret, or bind unix:PATH or 127.0.0.1)"
+        )

@@ -179,6 +179,7 @@ def _doors(born: Birthright) -> list[Door]:
         # PEP 3333: text of the environ is bytes as latin-1.
         script_name=os.fsencode(settings.script_name).decode("latin-1"),
         capacity=settings.workers.most,
+        secret=settings.ajp_secret,
         web_servers=os.environ.get("FCGI_WEB_SERVER_ADDRS"),
     )
     trusted_peers = TrustedPeers(settings.forwarded_allow_ips)

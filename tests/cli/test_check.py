@@ -26,6 +26,15 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
             del sys.modules[name]
 
 
+def test_a_secret_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    os.environ["PREFORK_AJP_SECRET"] = "s3cr3t"
+    for flags in ([], ["--json"]):
+        main([*flags, "checked_app:wsgi"])
+        shown = capsys.readouterr().out
+        assert "***" in shown
+        assert "s3cr3t" not in shown
+
+
 def test_shows_every_setting_with_its_origin_then_ok(
     directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

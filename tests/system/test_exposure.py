@@ -7,7 +7,7 @@ import pytest
 
 from prefork.errors import ConfigError
 from prefork.system.address import parse_bind
-from prefork.system.exposure import find_risk, is_exposed, is_loopback
+from prefork.system.exposure import check_secret, find_risk, is_exposed, is_loopback
 from prefork.system.listen import open_listener
 
 PROTOCOLS = frozenset({"http", "fastcgi", "auto"})
@@ -52,6 +52,27 @@ def test_only_who_believes_its_peer_is_at_risk(
 ) -> None:
     with socket.create_server((host, 0)) as sock:
         assert find_risk(protocol, sock) == risk
+
+
+@pytest.mark.parametrize(
+    ("protocol", "host", "secret"),
+    [
+        ("ajp", "127.0.0.1", ""),
+        ("ajp", "0.0.0.0", "s3cr3t"),
+        ("fastcgi", "0.0.0.0", ""),
+    ],
+)
+def test_who_can_be_known_by_a_secret_is(protocol: str, host: str, secret: str) -> None:
+    with socket.create_server((host, 0)) as sock:
+        check_secret(protocol, sock, secret)
+
+
+def test_a_secret_is_needed_where_others_can_connect() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as sock:
+        assert find_risk("ajp", sock) == ""
+        with pytest.raises(ConfigError, match="set ajp_secret, or bind") as caught:
+            check_secret("ajp", sock, "")
+    assert "cannot listen on ajp://0.0.0.0:" in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "[::]", "10.0.0.1", "example.org"])
