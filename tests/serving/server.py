@@ -57,9 +57,13 @@ class Server:
                 command,
                 cwd=cwd or self.directory,
                 env=environment,
-                stdin=subprocess.DEVNULL,
                 stderr=log,
-                **{"stdout": log, "start_new_session": True, **popen},  # type: ignore
+                **{  # type: ignore
+                    "stdin": subprocess.DEVNULL,
+                    "stdout": log,
+                    "start_new_session": True,
+                    **popen,
+                },
             )
         if wait:
             self.wait_ready()
