@@ -66,6 +66,7 @@ def test_both_programs_are_installed(wheel: zipfile.ZipFile) -> None:
     scripts = read(wheel, "entry_points.txt").split("\n")
     assert "prefork-wsgi = prefork.cli.wsgi:main" in scripts
     assert "prefork = prefork.cli.control:main" in scripts
+    assert "prefork-fcgi = prefork.cli.fcgi:main" in scripts
 
 
 def test_the_metadata_say_what_it_needs(wheel: zipfile.ZipFile) -> None:

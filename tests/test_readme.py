@@ -16,6 +16,7 @@ from prefork.config import load
 from prefork.errors import EXIT_MEANINGS
 from prefork.master.master import ON_SIGNAL
 from prefork.settings.registry import SETTINGS
+from prefork.spawn.options import WORDS, parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -96,6 +97,11 @@ def test_every_call_of_the_server_is_understood(arguments: list[str]) -> None:
     assert load(arguments, {}, prog="prefork-wsgi").settings.app
 
 
+@pytest.mark.parametrize("arguments", calls("prefork-fcgi"), ids=" ".join)
+def test_every_call_of_the_spawner_is_understood(arguments: list[str]) -> None:
+    assert not arguments or parse(arguments).command
+
+
 @pytest.mark.parametrize("arguments", calls("prefork"), ids=" ".join)
 def test_every_subcommand_is_one(arguments: list[str]) -> None:
     assert not arguments or arguments[0] in COMMANDS
@@ -109,7 +115,7 @@ def test_every_target_is_in_the_makefile(arguments: list[str]) -> None:
 
 def test_every_flag_and_variable_is_a_setting() -> None:
     flags = {flag for setting in SETTINGS.values() for flag in setting.flags}
-    flags |= set(re.findall(r"^ +(--[a-z-]+)", helps(), re.MULTILINE))
+    flags |= set(re.findall(r"^ +(--[a-z-]+)", helps(), re.MULTILINE)) | WORDS
     ours = re.sub(r"(?m)(^|`)(curl|journalctl|mypy|py-spy) .*?(`|$)", "", README)
     assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", ours)) <= flags | {"--help"}
     variables = {setting.variable for setting in SETTINGS.values()}

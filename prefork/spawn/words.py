@@ -17,7 +17,7 @@ Options:
  -a <address>   ... of this IPv4 or IPv6 address only (default: 0.0.0.0)
  -b <backlog>   how many connections may wait to be accepted (default: 1024)
  -F <children>  how many processes to fork (default: 1)
- -C <children>  for PHP: its own children, PHP_FCGI_CHILDREN (default: as it is)
+ -C <children>  for PHP: its own children (default: leave PHP_FCGI_CHILDREN)
  -P <path>      write their process ids to this file (not with -n)
  -n             do not fork: become the program (for daemontools)
  -d <directory> change to this directory before it starts
@@ -31,7 +31,7 @@ Options:
  -U <user>      give the socket to this user (default: that of -u)
  -G <group>     ... and to this group (default: the primary one, or that of -g)
  -c <directory> chroot to this directory
- -S             ... when the socket is there already (default: it is in the jail)
+ -S             ... when the socket is open already (default: open it in there)
 """
 
 
