@@ -52,7 +52,7 @@ class Crew:
         self._on_exit = on_exit
         self._channels: dict[int, Channel] = {}
         self._oom_kills = OomKills(find_counter())
-        self._crashes = Crashes()
+        self.crashes = Crashes()
         self.drain = False  # workers who retire now empty the accept queue first
 
     # Being born
@@ -265,11 +265,13 @@ class Crew:
         self._apply(member, Event.EXITED)
         self._on_exit(obituary)
         if obituary.is_blamed and obituary.tenant.is_busy:
-            self._suspect(obituary.tenant.request)
+            self._suspect(obituary)
 
-    def _suspect(self, request: str) -> None:
-        """A worker has died serving it; have others too?"""
-        if suspect := self._crashes.record(request, time.monotonic()):
+    def _suspect(self, obituary: Obituary) -> None:
+        """A worker has died serving this request; have others too?"""
+        request, now = obituary.tenant.request, time.monotonic()
+        generation = obituary.member.generation
+        if suspect := self.crashes.record(request, now, generation=generation):
             within = f"{crashes.WITHIN:g} s"
             self.log.error(
                 "poison request", request=suspect, lost=crashes.MANY, within=within

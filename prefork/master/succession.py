@@ -15,6 +15,7 @@ from prefork.errors import EXIT_APPLICATION, EXIT_OK
 from prefork.master.announcement import announce
 from prefork.master.canary import Canary
 from prefork.master.cause import REFORK, RELOAD, Cause
+from prefork.master.crashes import method_and_path
 from prefork.master.crew import Crew
 from prefork.master.fixed import keep_fixed
 from prefork.master.generation import Generation, Stage
@@ -314,6 +315,8 @@ class Succession:
     def worker_died(self, obituary: Obituary) -> bool:
         """Before its time, and not because it was told to."""
         member = obituary.member
+        if self._is_old_trouble(obituary):
+            return False
         reason = f"a new worker died: {obituary.cause}"
         if self.reload is not None and self._is_candidate(member):
             self.reload.worker_failed(reason, was_ready=bool(member.ready_at))
@@ -322,6 +325,21 @@ class Succession:
         if self._probation is not None and is_new and not obituary.is_proven:
             self._probation.worker_died(reason, obituary.now)
         return False  # it may have to be replaced: with back-off
+
+    def _is_old_trouble(self, obituary: Obituary) -> bool:
+        """Was it a request that has killed workers of the code before as well?"""
+        tenant, generation = obituary.tenant, obituary.member.generation
+        if not tenant.is_busy or not self._crew.crashes.is_old(
+            tenant.request, generation
+        ):
+            return False
+        if self.reload is not None or self._probation is not None:
+            self._log.warning(
+                "crash not held against new code",
+                request=method_and_path(tenant.request),
+                reason="it has killed workers of the code before",
+            )
+        return True
 
     def _is_candidate(self, member: Member) -> bool:
         candidate = self.candidate

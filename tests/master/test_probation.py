@@ -63,12 +63,13 @@ def reload(server: Server) -> None:
     eventually(lambda: server.log.count("phase=commit") > before, within=30)
 
 
-def kill_new_workers(server: Server, generation: int) -> None:
+def kill_new_workers(server: Server, generation: int, *, so_far: int = 0) -> None:
     """Three of them, one after the other, as if each had crashed by itself."""
     for count in range(1, 4):
         victim = eventually(lambda: server.workers(generation))[0]
         os.kill(victim, signal.SIGKILL)
-        eventually(lambda n=count: server.log.count("error lost worker") == n)
+        lost = so_far + count
+        eventually(lambda n=lost: server.log.count("error lost worker") == n)
 
 
 @pytest.mark.process
@@ -108,6 +109,31 @@ def test_a_worker_that_is_proven_may_crash(server: Server, site: Site) -> None:
         eventually(lambda n=count: server.log.count("error lost worker") == n)
     eventually(lambda: len(server.workers(2)) == 1)
     assert "reload failed" not in server.log
+
+
+@pytest.mark.process
+def test_what_killed_the_old_workers_too_is_not_held_against_the_new(
+    server: Server, site: Site
+) -> None:
+    """Behaviours 20 and 25: a poison request would undo every deployment."""
+    server.start("-w", "1", app=site.app, env=site.env)
+
+    def die(*, times: int) -> None:
+        for _ in range(times):
+            so_far = server.log.count("error lost worker")
+            with pytest.raises(ConnectionError):
+                server.get("/leave")
+            eventually(lambda n=so_far: server.log.count("error lost worker") > n)
+
+    die(times=2)
+    reload(server)
+    die(times=4)
+    assert "reload failed" not in server.log
+    told = 'warning crash not held against new code request="GET /leave"'
+    assert server.log.count(told) == 4
+    eventually(lambda: len(server.workers(2)) == 1)
+    kill_new_workers(server, 2, so_far=6)
+    server.wait_log("reload failed phase=probation")
 
 
 @pytest.mark.process
