@@ -33,6 +33,7 @@ OPERATING = {
 WITHOUT_A_SERVER = {  # of ours, at least
     "check": ("prefork.cli.check", "show every setting, import the application"),
     "request": ("prefork.cli.request", "ask any server, over any of the protocols"),
+    "inspect": ("prefork.cli.inspect", "look on, between a web server and another"),
 }
 COMMANDS = OPERATING | WITHOUT_A_SERVER
 

@@ -65,6 +65,15 @@ def parse_place(text: str, protocol: str | None) -> tuple[Place, str]:
     return Place(protocol, address), target
 
 
+def parse_end(text: str) -> tuple[str, Address]:
+    """The protocol that is named, or "", and the address; ValueError."""
+    protocol, place = _split_protocol(text)
+    try:
+        return protocol, parse_address(place, protocols={DEFAULT_PROTOCOL})
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
+
+
 def _split_protocol(text: str) -> tuple[str, str]:
     if text.startswith("cgi:"):
         return "cgi", text.removeprefix("cgi:")

@@ -27,7 +27,7 @@ T = TypeVar("T")
 def main(argv: Sequence[str]) -> int:
     """Ask, print; return the exit status."""
     parser = _parser()
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)  # options may come last
     try:
         place, question = read_arguments(options)
         if options.repeat > 1:
@@ -43,7 +43,8 @@ def ask_once(place: Place, question: Question, options: Namespace) -> int:
     """Print the answer, and what is wrong with it on stderr."""
 
     def show(event: Event) -> None:
-        show_event(event, with_head=options.include)
+        if not (options.verbose and isinstance(event, Complaint)):
+            show_event(event, with_head=options.include)
 
     outcome = ask(place, question, options, show)
     if outcome.problem:
@@ -95,9 +96,8 @@ def ask(
 def begin_transcript(place: Place) -> Transcript:
     """What is on the wire goes to stderr, as it happens."""
     colour = paint if sys.stderr.isatty() else leave_plain
-    transcript = Transcript("#1", Page(sys.stderr.write, paint=colour), patience=0)
-    transcript.about = f"{place.protocol} to {place.text}"
-    return transcript
+    page = Page(sys.stderr.write, paint=colour)
+    return Transcript("#1", f"{place.protocol} to {place.text}", page, patience=0)
 
 
 def show_event(event: Event, *, with_head: bool) -> None:

@@ -104,6 +104,11 @@ class Block:
             text = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
             self.lines.append(f"{INDENT}{at:06x}  {row.hex(' '):<47}  {text}")
 
+    def conclude(self, reason: str, now: float) -> None:
+        """Write how the connection has ended."""
+        self.close_run()
+        self.lines.append(f"{self._tell_time(now)} × {self._paint(reason, RED)}")
+
     def close_run(self) -> None:
         """Write the units that have been counted so far."""
         run, self._run = self._run, None

@@ -40,9 +40,11 @@ class Page:
 class Transcript:
     """The blocks of one connection."""
 
-    def __init__(self, name: str, page: Page, *, patience: float = PATIENCE) -> None:
-        self.about = ""  # stands in the heading of each block
+    def __init__(
+        self, name: str, about: str, page: Page, *, patience: float = PATIENCE
+    ) -> None:
         self._name = name
+        self._about = about  # what else is in the heading of each block
         self._page = page
         self._patience = patience
         self._blocks: dict[int, Block] = {}  # by number of the request
@@ -71,8 +73,10 @@ class Transcript:
             elif len(block.lines) > MOST_LINES:
                 self._write(block, now)
 
-    def finish(self, now: float) -> None:
-        """Write what is left: the connection is over."""
+    def finish(self, now: float, reason: str = "") -> None:
+        """Write what is left, and why the connection is over."""
+        if reason:
+            self._find(0, now).conclude(reason, now)
         for block in self._blocks.values():
             block.close_run()
             self._write(block, now)
@@ -88,7 +92,7 @@ class Transcript:
 
     def _write(self, block: Block, now: float) -> None:
         if block.lines:
-            heading = f"{self._name}.{block.number} {self.about}"
+            heading = f"{self._name}.{block.number or 1} {self._about}"
             self._page.add(heading, block.lines, is_continued=block.was_written)
             block.lines.clear()
             block.was_written = True

@@ -13,12 +13,18 @@ SCRIPTS = {
     "scgi": "prefork.protocols.watching.packets:ScgiScript",
     "uwsgi": "prefork.protocols.watching.packets:UwsgiScript",
     "ajp": "prefork.protocols.watching.ajp:AjpScript",
+    "auto": "prefork.protocols.watching.auto:AutoScript",
     "cgi": "prefork.protocols.watching.cgi:PlainScript",
 }
 
 
 def watch(protocol: str) -> Witness:
     """A witness of one connection that speaks that protocol."""
+    return Witness(find_script(protocol))
+
+
+def find_script(protocol: str) -> Script:
+    """How that protocol is read."""
     module, _, name = SCRIPTS[protocol].partition(":")
     script: Script = getattr(import_module(module), name)()
-    return Witness(script)
+    return script
