@@ -34,7 +34,11 @@ MORE = {  # what a line of help has no room for
     "bind": "An ADDRESS is [PROTOCOL://]HOST:PORT, [PROTOCOL+]unix:PATH, unix:@NAME "
     "(a socket without a file) or fd://NUMBER (a socket that is open already).  Port "
     "0 lets the system choose.  A socket file on which nobody listens is replaced, "
-    "one that is in use never.",
+    "one that is in use never.  PROTOCOL is http unless it is said, or fastcgi, scgi, "
+    "uwsgi, ajp, or auto, which tells them apart by the first byte of a connection.  "
+    "All but http believe whoever connects, who the client is and who has logged in, so "
+    "they should be unix sockets or on 127.0.0.1; elsewhere there is a warning, and auto "
+    "is refused.",
     "workers": "Each serves one request at a time.  With MIN:MAX there are as many "
     "as the load asks for: more when too few are idle or connections queue, and less "
     "when they have been idle for long.  With 0:MAX the last one leaves too, and the "
