@@ -1,4 +1,4 @@
-"""CGI (RFC 3875) as it comes in: one request, in the environment of a process."""
+"""CGI (RFC 3875) as it comes in: one request, in a process's environment."""
 
 from collections.abc import Mapping
 

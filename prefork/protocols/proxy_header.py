@@ -1,4 +1,4 @@
-"""The header of the PROXY protocol: bytes to variables; the sections are its own."""
+"""The header of the PROXY protocol, of both versions: bytes to variables."""
 
 import re
 from collections.abc import Iterator
