@@ -175,7 +175,10 @@ class Wire:
 
     def read_answer(self, upload: bytes = b"", *, piece: int = 8186) -> Answer:
         """One answer; `upload` is sent as it is asked for, by so many bytes."""
-        status, reason, headers, data, asked = 0, "", [], b"", []
+        status, reason = 0, ""
+        headers: list[tuple[str, str]] = []
+        data: list[bytes] = []
+        asked: list[int] = []
         reuse: bool | None = None
         while (next_one := self.read_packet()) is not None:
             code, content = next_one
@@ -187,12 +190,12 @@ class Wire:
             elif code == 4:
                 status, reason, headers = read_head(content)
             elif code == 3:
-                data += read_chunk(content)
+                data.append(read_chunk(content))
             else:
                 assert code == 5
                 reuse = bool(content[0])
                 break
-        return Answer(status, reason, headers, data, reuse, asked)
+        return Answer(status, reason, headers, b"".join(data), reuse, asked)
 
     def ask(self, *parts: bytes, upload: bytes = b"") -> Answer:
         """Send a request, read its answer."""
