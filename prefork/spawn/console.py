@@ -33,4 +33,4 @@ def finish() -> None:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
-        return  # a full disk, as /dev/full: C programs do not notice it at their end
+        return  # a full disk: a program in C does not notice at its end either

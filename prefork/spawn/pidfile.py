@@ -34,8 +34,8 @@ class PidFile:
 
 
 def _open(path: str) -> int:
-    # The first child closes descriptors by their number, and this is one of them;
-    # in a jail without /dev/null it closes none, and the program gets this one too.
+    # A child closes descriptors by their number, and this is one of them; in a jail
+    # without /dev/null it closes none, and the program gets this one too.
     with attempt(f"opening PID-file '{path}' failed"):
         try:
             fd = os.open(path, FLAGS | os.O_EXCL, MODE)

@@ -79,7 +79,9 @@ def find_python() -> str:
     for python in sys.executable, "/usr/bin/python3":
         command = [python, "-I", "-c", IS_NEW_ENOUGH]
         try:
-            done = subprocess.run(command, user=NOBODY, stderr=-3, check=False)
+            done = subprocess.run(
+                command, user=NOBODY, group=NOBODY, extra_groups=[], check=False
+            )
         except OSError:
             continue
         if not done.returncode:
