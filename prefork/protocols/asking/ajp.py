@@ -84,6 +84,8 @@ def format_attributes(question: Question, code: int, query: str) -> list[bytes]:
     }
     said = {name: value for name, value in known.items() if value}
     said |= {n: v for n, v in question.variables.items() if n not in PLACED}
+    # Web servers always say it; but for lighttpd, which sends the path decoded.
+    said["AJP_REMOTE_PORT"] = said.pop("REMOTE_PORT", "0")
     return [format_attribute(name, value) for name, value in said.items()]
 
 
