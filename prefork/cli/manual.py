@@ -38,7 +38,8 @@ MORE = {  # what a line of help has no room for
     "uwsgi, ajp, or auto, which tells them apart by the first byte of a connection.  "
     "All but http believe whoever connects, who the client is and who has logged in, so "
     "they should be unix sockets or on 127.0.0.1; elsewhere there is a warning, and auto "
-    "is refused.",
+    "is refused.  If none is set and stdin is a listening socket, as of a program that "
+    "spawn-fcgi or a web server has started, FastCGI is spoken there.",
     "workers": "Each serves one request at a time.  With MIN:MAX there are as many "
     "as the load asks for: more when too few are idle or connections queue, and less "
     "when they have been idle for long.  With 0:MAX the last one leaves too, and the "
@@ -118,8 +119,9 @@ MORE = {  # what a line of help has no room for
     "user of the master are heard there.",
     "pid": "The file is locked as long as the master runs, so a file that was left "
     "behind is no obstacle.",
-    "errors_to_front_end": "What the application writes to wsgi.errors goes to "
-    "stderr, and then, line by line, to the error log of the web server as well.",
+    "frontend_errors": "What the application writes to wsgi.errors goes to stderr, "
+    "and over FastCGI, which alone has a way, to the error log of the web server as "
+    "well: line by line, and together with the next piece of the answer.",
     "access_logformat": f"The default, combined, is {COMBINED}.",
 }
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from prefork.cli.report import report, report_missing_app
-from prefork.config import load
+from prefork.config import Configuration, load
 from prefork.errors import PreforkError
 from prefork.settings import Settings
 from prefork.settings.gateways import GATEWAYS, WSGI
@@ -21,6 +21,9 @@ def start(gateway: str, argv: Sequence[str] | None) -> int:
     prog = GATEWAYS[gateway].prog
     try:
         configuration = load(arguments, os.environ, prog=prog, gateway=gateway)
+        if _is_handed_a_listener(configuration):
+            arguments = ["--bind", "fastcgi+fd://0", *arguments]
+            configuration = load(arguments, os.environ, prog=prog, gateway=gateway)
         if not configuration.settings.is_complete:
             return report_missing_app(prog=prog, gateway=gateway)
         # Here, because each brings what --help and the other do without.
@@ -33,6 +36,19 @@ def start(gateway: str, argv: Sequence[str] | None) -> int:
         return serve(configuration, [gateway, *arguments])
     except PreforkError as error:
         return report(error, prog=prog)
+
+
+def _is_handed_a_listener(configuration: Configuration) -> bool:
+    """Has a web server, or spawn-fcgi, opened the socket that we are to serve?
+
+    FastCGI 2.2: "The Web server leaves a single file descriptor,
+    FCGI_LISTENSOCK_FILENO, open when the application begins execution."  That is 0.
+    """
+    if configuration.origins["bind"] != "default":
+        return False
+    from prefork.system.stdin import is_listening
+
+    return is_listening()
 
 
 def _is_once(settings: Settings) -> bool:

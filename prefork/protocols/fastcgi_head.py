@@ -1,4 +1,4 @@
-"""The head of a FastCGI request: from PARAMS and a role to variables and a body."""
+"""The head of a FastCGI request: PARAMS and a role make variables and a body."""
 
 from prefork.errors import ProtocolError
 from prefork.protocols.fastcgi_body import Heed, StreamsBody

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from prefork.settings.field import setting
-from prefork.settings.gateways import CGI
+from prefork.settings.gateways import CGI, WSGI
 from prefork.settings.kinds import (
     OCTAL,
     PATHS,
@@ -138,12 +138,13 @@ class Process:
     error_logfile: str = setting(
         "-", "--error-logfile --log-file", "FILE", "everything else; - for stderr", TEXT
     )
-    errors_to_front_end: bool = setting(
+    frontend_errors: bool = setting(
         False,
-        "--errors-to-front-end",
+        "--frontend-errors",
         "",
-        "and wsgi.errors to its log (FastCGI)",
+        "and wsgi.errors to the log of the web server",
         SWITCH,
+        only=WSGI,
     )
     log_level: str = setting(
         "info",

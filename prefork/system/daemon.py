@@ -11,8 +11,9 @@ import stat
 import sys
 
 from prefork.errors import EXIT_OK, EXIT_REFUSED, SystemRefusal
+from prefork.system.stdin import STDIN, is_listening, silence
 
-STDIN, STDOUT, STDERR = 0, 1, 2
+STDOUT, STDERR = 1, 2
 
 
 class Handshake:
@@ -33,7 +34,7 @@ class Handshake:
         # First silent: after the byte the terminal belongs to the shell again.
         for fd in (STDOUT,) if keep_stderr else (STDOUT, STDERR):
             if not _is_file(fd):
-                _silence(fd)
+                silence(fd)
         try:
             self._tell(EXIT_OK)
         except BrokenPipeError:
@@ -84,7 +85,8 @@ def detach() -> Handshake:
     if os.fork():
         os._exit(EXIT_OK)
     signal.signal(signal.SIGINT, on_interrupt)
-    _silence(STDIN)
+    if not is_listening():  # else it is left empty by whoever listens there
+        silence(STDIN)
     return Handshake(pipe)
 
 
@@ -107,13 +109,4 @@ def _fill_gaps() -> None:
         try:
             os.fstat(fd)
         except OSError:
-            _silence(fd)
-
-
-def _silence(fd: int) -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    if null == fd:
-        os.set_inheritable(fd, True)
-        return
-    os.dup2(null, fd)
-    os.close(null)
+            silence(fd)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from prefork.errors import ConfigError, SystemRefusal
+from prefork.system import stdin
 from prefork.system.address import Address, Kind, parse_bind, same
 from prefork.system.exposure import GUESSING, REFUSAL, is_exposed
 from prefork.system.queue import read_queue
@@ -230,6 +231,9 @@ def _adopt(address: Address) -> Listener:
         sock.detach()
         raise ConfigError(f"cannot listen on {address.text}: {REFUSAL}")
     else:
+        if address.number == stdin.STDIN:
+            sock.detach()
+            sock = socket.socket(fileno=stdin.move())
         sock.setblocking(False)
         sock.set_inheritable(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):

@@ -2,8 +2,30 @@
 
 import os
 import socket
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 
 STDIN = 0
+
+
+def silence(fd: int) -> None:
+    """Have one of the three standard descriptors lead to nothing."""
+    null = os.open(os.devnull, os.O_RDWR)
+    if null == fd:
+        os.set_inheritable(fd, True)
+        return
+    os.dup2(null, fd)
+    os.close(null)
+
+
+def move() -> int:
+    """Leave stdin empty; the new number of what was there.
+
+    What listens there must not be the input of all our children, least of all of
+    what applications run.
+    """
+    number = fcntl(STDIN, F_DUPFD_CLOEXEC, 3)
+    silence(STDIN)
+    return number
 
 
 def is_listening() -> bool:

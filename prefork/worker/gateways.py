@@ -29,7 +29,7 @@ def _open_wsgi(settings: Settings, loaded: Any, slot: WorkerSlot, log: Log) -> G
         loaded,
         complain=log.error,
         more={"prefork.deadline": deadline},
-        tells_front_end=settings.errors_to_front_end,
+        tells_front_end=settings.frontend_errors,
     )
 
 

@@ -90,6 +90,12 @@ def ignore(environ, start_response, query):
     return answer(start_response, b"not read\n", "403 Forbidden")
 
 
+def status(environ, start_response, query):
+    """Answer with any status, and a body that some of them must not have."""
+    start_response(query["code"] + " Said", [("Content-Type", "text/plain")])
+    return [b"body\n"]
+
+
 def big(environ, start_response, query):
     return answer(start_response, b"x" * int(query.get("size", 10 << 20)))
 
