@@ -1,4 +1,4 @@
-"""FastCGI 1.0: the requests of a connection, its answers, and its small talk."""
+"""FastCGI 1.0: requests of a connection, their answers, and its small talk."""
 
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import format_refusal

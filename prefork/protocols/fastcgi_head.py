@@ -1,4 +1,4 @@
-"""The head of a FastCGI request: PARAMS and a role make variables and a body."""
+"""The head of a FastCGI request: of PARAMS and a role, variables and a body."""
 
 from prefork.errors import ProtocolError
 from prefork.protocols.fastcgi_body import Heed, StreamsBody
