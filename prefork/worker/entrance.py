@@ -10,7 +10,9 @@ listener, and what follows from them:
   that found a request waiting was not woken, and stands where it stood.
 * A worker that was woken and does not accept keeps the connection from its idle
   siblings.  So one that has a request to serve first rings the bell: an eventfd
-  that all workers watch in the same way.
+  that all workers watch in the same way.  If somebody still stands there when that
+  request is served, nobody is idle, and it accepts: kept-alive clients who always
+  have another request must not keep the others out.
 * A worker that was woken and dies before it accepts does so too.  So an idle
   worker tries its doors twice a second without being asked.
 """
@@ -61,6 +63,7 @@ class Entrance:
         self.is_drained = False  # closed, and nothing left outside
         self.has_more = True  # somebody stood outside at the last look
         self._wait_until = 0.0  # for latecomers
+        self._has_rung = False  # in the last turn, for somebody we had no time for
 
     def open(self) -> None:
         """Accept connections from now on."""
@@ -72,15 +75,26 @@ class Entrance:
     def descriptors(self) -> list[int]:
         return [*self._doors, self._bell]
 
+    def choose(self, fds: Sequence[int]) -> int:
+        """Of several that can be read, the one whose turn it is."""
+        return next((fd for fd in self._doors if fd in fds), fds[0])
+
     def answer(self, fd: int, *, is_busy: bool) -> None:
         """A door, or the bell, can be read: accept, unless we are to be busy."""
-        if is_busy:
+        if is_busy and not self._has_rung:
             os.eventfd_write(self._bell, 1)  # for an idle sibling
-        elif fd == self._bell:
+            self._has_rung = True
+            return
+        self._has_rung = False
+        if fd == self._bell:
             self._stop_the_bell()
             self.try_one()
         elif door := self._doors.get(fd):
             self._accept_from(door)
+
+    def hear_nobody(self) -> None:
+        """A turn without anybody outside: whoever stood there was taken in."""
+        self._has_rung = False
 
     def step_back(self, fd: int) -> None:
         """Go to the end of a door's queue: the next one is for a sibling."""
@@ -106,6 +120,8 @@ class Entrance:
             return False
         except OSError as error:
             return self._could_not_accept(error)
+        if len(self._doors) > 1:  # the others come first now
+            self._doors[door.fd] = self._doors.pop(door.fd)
         self._welcome(fd, door, remote)
         return True
 

@@ -129,7 +129,7 @@ class Lobby:
 
     def _wait(self) -> None:
         """One turn: hear the clients first, then open one door."""
-        clients, door = self._clients, -1
+        clients, doors = self._clients, []
         before = time.monotonic()
         events = self._epoll.poll(self._patience(), EVENTS_A_TURN)
         now = time.monotonic()
@@ -139,18 +139,25 @@ class Lobby:
             elif (callback := self._callbacks.get(fd)) is not None:
                 callback()
             else:
-                door = fd
-        if door >= 0:
+                doors.append(fd)
+        if doors:
+            door = doors[0] if len(doors) == 1 else self._entrance.choose(doors)
             self._entrance.answer(door, is_busy=bool(self._ready))
             # Who brought nothing yet leaves us idle, and first in the queue.
             if now - before > NAP or not self._ready:
                 self._entrance.step_back(door)
-        elif self._entrance.is_closed:
-            self._entrance.drain_one()
-        elif self._entrance.is_open and not events:
-            self._entrance.try_one()
+        else:
+            self._entrance.hear_nobody()
+            self._look_outside(is_quiet=not events)
         if now >= self._sweep_at:
             self._sweep(now)
+
+    def _look_outside(self, *, is_quiet: bool) -> None:
+        """Without having been asked to: at the end, and now and then."""
+        if self._entrance.is_closed:
+            self._entrance.drain_one()
+        elif self._entrance.is_open and is_quiet:
+            self._entrance.try_one()
 
     def _patience(self) -> float:
         if self._entrance.is_closed and not self._entrance.is_drained:

@@ -133,6 +133,41 @@ def test_a_busy_worker_rings_for_an_idle_one(street: Street) -> None:
     assert busy.guests == []
 
 
+def test_who_has_rung_in_vain_takes_the_caller_in(street: Street, house: House) -> None:
+    """Behaviour 51: kept-alive clients do not keep newcomers out."""
+    street.call()
+    door = house.doors[0].fd
+    house.entrance.answer(door, is_busy=True)
+    assert house.guests == []
+    house.entrance.answer(door, is_busy=True)
+    assert len(house.guests) == 1
+
+
+def test_a_caller_that_a_sibling_took_in_does_not_count(
+    street: Street, house: House
+) -> None:
+    street.call()
+    door = house.doors[0].fd
+    house.entrance.answer(door, is_busy=True)
+    house.entrance.hear_nobody()
+    house.entrance.answer(door, is_busy=True)
+    assert house.guests == []
+
+
+def test_of_several_doors_the_one_that_has_waited_longest_is_chosen(
+    street: Street, house: House
+) -> None:
+    """Behaviour 54."""
+    first, second = (door.fd for door in house.doors)
+    street.call(0)
+    street.call(0)
+    street.call(1)
+    assert house.entrance.choose([second, first]) == first
+    house.entrance.answer(first, is_busy=False)
+    assert house.entrance.choose([first, second]) == second
+    assert house.entrance.choose([street.bell, first]) == first
+
+
 def test_the_bell_stops_when_it_is_answered(street: Street, house: House) -> None:
     os.eventfd_write(street.bell, 3)
     house.answer()

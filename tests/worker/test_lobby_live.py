@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from serving import Server
+from serving import Load, Server
 
 pytestmark = pytest.mark.process
 
@@ -244,3 +244,16 @@ def test_a_worker_does_not_care_how_its_application_patches_modules(
     assert pid_that_answers(server) == worker
     assert seconds_of(server.stop) < 4
     assert "lost worker" not in server.log
+
+
+@pytest.mark.slow
+def test_kept_clients_who_never_pause_keep_no_newcomer_out(server: Server) -> None:
+    """Behaviour 51.  Both workers always have another request of a kept client:
+    whoever stands at the door must be taken in all the same."""
+    server.start("-w", "2")
+    with Load(server, clients=16, paths=["/sleep?s=0.005"]) as load:
+        # Half of them keep their connection; the others knock for each request.
+        for _ in range(10):
+            server.get("/pid")
+    assert load.failures == []
+    assert load.longest < 2.5
