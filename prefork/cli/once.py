@@ -69,10 +69,13 @@ def _answer(
     stdout: int,
 ) -> int:
     limits = Limits(body=settings.max_body)
+    terms = Terms(
+        limits=limits,
+        defaults=DEFAULTS,
+        script_name=os.fsencode(settings.script_name).decode("latin-1"),
+    )
     try:
-        request, length = cgi.read_request(
-            environment, Terms(limits=limits, defaults=DEFAULTS)
-        )
+        request, length = cgi.read_request(environment, terms)
         body = read_body(
             stdin, length, in_memory=settings.body_buffer, limit=limits.body
         )

@@ -149,6 +149,12 @@ def test_an_answer_has_the_body_that_it_may_have(
     assert (ended.head["Status"], ended.body) == (status, body)
 
 
+def test_a_prefix_is_split_off_where_it_is_set() -> None:
+    ended = run("/shop/environ", "--script-name", "/shop", SCRIPT_NAME="")
+    assert environ_of(ended)["SCRIPT_NAME"] == "'/shop'"
+    assert environ_of(ended)["PATH_INFO"] == "'/environ'"
+
+
 def environ_of(ended: Ended) -> dict[str, str]:
     lines = (line.partition("=") for line in ended.body.decode().splitlines())
     return {name: value for name, _, value in lines}

@@ -16,9 +16,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
-from serving.fuzzing import fuzz  # noqa: E402
-
-from prefork.protocols.table import PROTOCOLS  # noqa: E402
+from serving.fuzzing import TARGETS, fuzz  # noqa: E402
 
 MOST_GROWTH = 32 << 10  # KiB, from the end of the first tenth on
 
@@ -29,7 +27,7 @@ def main() -> int:
     parser.add_argument("--number", type=int, help="only that round")
     parser.add_argument("protocols", nargs="*", metavar="PROTOCOL")
     arguments = parser.parse_args()
-    for protocol in arguments.protocols or PROTOCOLS:
+    for protocol in arguments.protocols or TARGETS:
         if arguments.number is not None:
             fuzz(protocol, arguments.number)
         elif not run(protocol, arguments.seconds):

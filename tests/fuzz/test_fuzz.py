@@ -4,16 +4,15 @@
 """
 
 import pytest
-from serving.fuzzing import count_kept, fuzz
+from serving.fuzzing import TARGETS, count_kept, fuzz
 
 from prefork.protocols.http_body import LengthBody
 from prefork.protocols.request import Request
-from prefork.protocols.table import PROTOCOLS
 
 ROUNDS = 100
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", TARGETS)
 def test_whatever_comes_is_a_request_or_a_protocol_error(protocol: str) -> None:
     for number in range(ROUNDS):
         fuzz(protocol, number)

