@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serving.browser import Browser
 from serving.server import Server
 
 
@@ -35,7 +36,7 @@ class Load:
 
     def __init__(
         self,
-        server: Server,
+        server: Server | Browser,
         *,
         clients: int = 4,
         paths: Sequence[str] = ("/",),

@@ -54,7 +54,8 @@ class Wire:
         while line := self._read_line():
             name, _, value = line.partition(": ")
             headers[name.lower()] = value
-        body = self._read_body(headers) if with_body else b""
+        has_body = with_body and status[0] != "1"
+        body = self._read_body(headers) if has_body else b""
         return Answer(int(status), headers, body)
 
     def _read_line(self) -> str:

@@ -1,0 +1,61 @@
+"""Every front end with every protocol it speaks, and one table of what came of it.
+
+The tests in here that ask for `front` run for each of them.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from serving.front_end import FrontEnd, Make
+from serving.makes import MAKES
+from serving.pool import TRANSPORTS, Pool
+
+from prefork.protocols.table import PROTOCOLS
+
+WANTED = tuple({each for make in MAKES.values() for each in make.protocols} & {*PROTOCOLS})
+PAIRS = [
+    pytest.param((make, protocol, transport), id=f"{make.name}-{protocol}-{transport}")
+    for make in MAKES.values()
+    for protocol in make.protocols
+    if protocol in PROTOCOLS
+    for transport in TRANSPORTS
+]
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[Pool]:
+    """One prefork for all of them."""
+    pool = Pool()
+    pool.serve("-w", "4", "--max-body", "8M", protocols=WANTED)
+    yield pool
+    left = pool.clean_up()
+    assert not left, f"left behind: {left}"
+
+
+@pytest.fixture(scope="session", params=PAIRS)
+def running(pool: Pool, request: pytest.FixtureRequest) -> Iterator[FrontEnd]:
+    make, protocol, transport = request.param
+    need(make)
+    with FrontEnd(make, protocol, pool.place(protocol, transport)) as front:
+        yield front
+
+
+@pytest.fixture
+def front(
+    running: FrontEnd, pool: Pool, request: pytest.FixtureRequest
+) -> Iterator[FrontEnd]:
+    """A front end before the pool; what it cannot do is expected to fail."""
+    test = request.node.originalname.removeprefix("test_")
+    make, protocol, transport = running.make, running.protocol, running.transport
+    if reason := make.lack(test, protocol, transport):
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    request.node.user_properties.append(("front end", (make.name, protocol)))
+    lines, more = len(running.log), len(pool.log)
+    yield running
+    print(f"--- {running.make.name} ---\n{running.log[lines:]}")
+    print(f"--- prefork ---\n{pool.log[more:]}")
+
+
+def need(make: Make) -> None:
+    if not make.path:
+        pytest.skip(f"{make.program} is not installed")

@@ -1,0 +1,163 @@
+"""A real web server before a real prefork, with the snippet that contrib/ has."""
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serving.browser import Browser
+from serving.eventually import eventually
+
+CONTRIB = Path(__file__).parents[2] / "contrib"
+SBIN = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+USER = "nobody"  # runs the web servers where the tests are run by root
+START = 15.0  # seconds
+
+# What makes may lack, and why.
+ONE_REQUEST = "has one request a connection"
+NO_END = "takes the end of a connection for that of the answer"
+COMMA = "joins cookies with a comma"
+NO_LENGTH = "wants a Content-Length: 411"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Make:
+    """What web servers of one make have in common."""
+
+    name: str
+    program: str
+    protocols: tuple[str, ...]
+    suffix: str  # of the snippets, contrib/NAME/PROTOCOL.SUFFIX
+    # The whole configuration: what is around a snippet, and what is to be replaced
+    # in it, for a directory to write to, a place of prefork and a port to listen on.
+    configure: Callable[[Path, str, str, int], str]
+    command: Callable[[Path, Path], list[str]]  # (directory, its configuration)
+    # What it does not do, whatever stands behind it: test: {protocols: reason}.
+    lacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str | None:
+        return shutil.which(self.program, path=SBIN)
+
+    def snippet(self, protocol: str) -> Path:
+        return CONTRIB / self.name / f"{protocol}.{self.suffix}"
+
+    def lack(self, test: str, protocol: str, transport: str) -> str:
+        """Why it cannot pass a test; "" if it should."""
+        for words, reason in self.lacks.get(test, {}).items():
+            if {protocol, f"{protocol}+{transport}"} & {*words.split()}:
+                return reason
+        return ""
+
+
+class FrontEnd(Browser):
+    """One web server that runs, unprivileged; its log is in `log`."""
+
+    def __init__(
+        self,
+        make: Make,
+        protocol: str,
+        place: str,  # unix:PATH or HOST:PORT, where prefork speaks it
+        *,
+        instead: Mapping[str, str] | None = None,  # of words in the snippet
+    ) -> None:
+        self.make = make
+        self.protocol = protocol
+        self.transport = "unix" if place.startswith("unix:") else "tcp"
+        self.port = 0
+        self._place = place
+        self._instead = instead or {}
+        self._directory = Path(tempfile.mkdtemp(prefix=f"{make.name}-"))
+        self._log = self._directory / "front.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log.touch()
+        self._as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            shutil.chown(self._directory, USER)
+            shutil.chown(self._log, USER)
+            self._as_user = {"user": USER, "group": "nogroup", "extra_groups": []}
+
+    def __enter__(self) -> "FrontEnd":
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def start(self) -> "FrontEnd":
+        """Start on a free port; on another one if somebody was faster."""
+        for _ in range(3):
+            self.port = find_port()
+            try:
+                self._run()
+                return self
+            except RuntimeError as error:
+                reason = error
+        self.stop()
+        raise reason
+
+    def stop(self) -> None:
+        """End it, and remove what it wrote."""
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(5)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def _run(self) -> None:
+        path = self._directory / "configuration"
+        path.write_text(self._configure())
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.make.command(self._directory, path),
+                cwd=self._directory,
+                env={"PATH": SBIN, "HOME": str(self._directory)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **self._as_user,
+            )
+        eventually(self._is_listening, within=START)
+
+    def _configure(self) -> str:
+        snippet = self.make.snippet(self.protocol).read_text()
+        for words, others in self._instead.items():
+            snippet = replace(snippet, words, others)
+        return self.make.configure(self._directory, snippet, self._place, self.port)
+
+    def _is_listening(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{self.make.name} ended:\n{self.log}")
+        with socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+
+
+def replace(text: str, words: str, others: str) -> str:
+    """Replace words that must be there."""
+    assert words in text, f"no {words!r} in\n{text}"
+    return text.replace(words, others)
+
+
+def find_port() -> int:
+    """A port that is free, and that the kernel gives to nobody who asks for any."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 30_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+        except OSError:
+            pass
