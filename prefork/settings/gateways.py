@@ -1,4 +1,4 @@
-"""What a server has behind it, and the command for each: WSGI, CGI, any program.
+"""What a server has behind it, and the command for each: WSGI, CGI programs.
 
 To add a gateway, add a row here; `LOADERS` of prefork/template/gateways.py and
 `GATEWAYS` of prefork/worker/gateways.py are the other two places it is named in.
