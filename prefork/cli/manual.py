@@ -38,8 +38,8 @@ MORE = {  # what a line of help has no room for
     "uwsgi, ajp, or auto, which tells them apart by the first byte of a connection.  "
     "All but http believe whoever connects, who the client is and who has logged in: "
     "they should be unix sockets or on 127.0.0.1.  Elsewhere there is a warning, and "
-    "auto is refused.  If none is set and stdin is a listening socket, as of a program that "
-    "spawn-fcgi or a web server has started, FastCGI is spoken there.",
+    "auto is refused.  If none is set and stdin is a listening socket, as of a program "
+    "that spawn-fcgi or a web server has started, FastCGI is spoken there.",
     "workers": "Each serves one request at a time.  With MIN:MAX there are as many "
     "as the load asks for: more when too few are idle or connections queue, and less "
     "when they have been idle for long.  With 0:MAX the last one leaves too, and the "
