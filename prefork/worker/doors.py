@@ -74,7 +74,8 @@ class Door:
         host, port = ("localhost", "80")
         if not self.is_unix:
             host, number = self._listener.getsockname()[:2]
-            port = str(number)
+            # RFC 3875 4.1.14: "ipv6-address" stands in brackets.
+            host, port = f"[{host}]" if ":" in host else host, str(number)
         return {
             "GATEWAY_INTERFACE": "CGI/1.1",
             "SCRIPT_NAME": "",
