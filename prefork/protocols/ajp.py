@@ -10,7 +10,7 @@ from prefork.errors import ProtocolError
 from prefork.protocols import ajp_packets as ajp
 from prefork.protocols.ajp_answer import AjpAnswer, format_error
 from prefork.protocols.ajp_body import AjpBody
-from prefork.protocols.ajp_request import is_of_lighttpd, parse_request
+from prefork.protocols.ajp_request import ForwardRequests, is_of_lighttpd
 from prefork.protocols.request import Request
 from prefork.protocols.terms import Terms
 from prefork.protocols.variables import complete, format_request_line, read_length
@@ -27,6 +27,7 @@ class Ajp:
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.secret = terms.secret.encode()
+        self.requests = ForwardRequests(terms.limits)
 
     def converse(self, remote: dict[str, str]) -> "AjpConversation":
         """Begin with a connection; `remote`: the variables that it alone has."""
@@ -94,7 +95,7 @@ class AjpConversation:
 
     def _begin(self, payload: bytes, rest: bytes) -> Request:
         terms = self._ajp.terms
-        variables, secret = parse_request(payload, terms.limits)
+        variables, secret = self._ajp.requests.parse(payload)
         self.request_line = format_request_line(variables)
         self._check(secret)
         body = self._read_body(variables)

@@ -4,6 +4,7 @@ from prefork.errors import ProtocolError
 from prefork.protocols import ajp_packets as ajp
 from prefork.protocols.ajp_packets import read_string
 from prefork.protocols.http_fields import KEYS, find_key, join_repeated
+from prefork.protocols.memo import BytesMemo
 from prefork.protocols.path import encode_path
 from prefork.protocols.terms import Limits
 
@@ -33,26 +34,68 @@ KNOWN = {
 PREFIX = "AJP_"  # of all others, which could else be any variable (CVE-2020-1938)
 
 
-def parse_request(payload: bytes, limits: Limits) -> tuple[dict[str, str], str]:
-    """The variables that a packet carries, to be completed; and the secret."""
-    text = payload.decode("latin-1")
-    try:
+# Where the attributes begin that are different for each client of Apache's; all that
+# stands between them and the line comes again and again.
+PER_CLIENT = b"\x0a\x00\x0fAJP_REMOTE_PORT\x00"
+
+
+class Pieces(BytesMemo[dict[str, str] | None]):
+    """Headers and the attributes behind them, looked up by their bytes.
+
+    A request with 12 headers costs 16 instead of 29 µs, if they are found here.
+    """
+
+    __slots__ = ()
+
+    def compute(self, key: bytes) -> dict[str, str] | None:
+        """The variables; None if it is only the beginning of something."""
+        text = key.decode("latin-1")
+        try:
+            variables, at = read_headers(key, text, 0)
+            attributes, at = read_attributes(key, text, at)
+        except IndexError:
+            return None
+        return variables | attributes if at == len(key) else None
+
+
+class ForwardRequests:
+    """Reads these packets for one listener."""
+
+    __slots__ = ("_limits", "_pieces")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._pieces = Pieces()
+
+    def parse(self, payload: bytes) -> tuple[dict[str, str], str]:
+        """The variables that a packet carries, to be completed; and the secret."""
+        try:
+            variables = self._read(payload, payload.decode("latin-1"))
+        except IndexError:
+            raise ProtocolError("FORWARD_REQUEST ends too early") from None
+        if len(variables) > self._limits.variables:
+            raise ProtocolError("too many variables", status=431)
+        if "\0" in "".join(variables.values()):
+            raise ProtocolError("NUL in a variable")
+        secret = variables.pop("secret", "")
+        method = variables.pop("stored_method", "")
+        if payload[1] == ajp.STORED_METHOD:
+            variables["REQUEST_METHOD"] = method
+        place_target(variables)
+        return variables, secret
+
+    def _read(self, payload: bytes, text: str) -> dict[str, str]:
         variables, at = read_line(payload, text)
-        at = read_headers(payload, text, at, variables)
-        attributes = read_attributes(payload, text, at)
-    except IndexError:
-        raise ProtocolError("FORWARD_REQUEST ends too early") from None
-    secret = attributes.pop("secret", "")
-    method = attributes.pop("stored_method", "")
-    if payload[1] == ajp.STORED_METHOD:
-        variables["REQUEST_METHOD"] = method
-    variables |= attributes
-    if len(variables) > limits.variables:
-        raise ProtocolError("too many variables", status=431)
-    if "\0" in "".join(variables.values()):
-        raise ProtocolError("NUL in a variable")
-    place_target(variables)
-    return variables, secret
+        end = payload.find(PER_CLIENT, at)
+        if end > 0 and (piece := self._pieces[payload[at:end]]) is not None:
+            variables |= piece
+        else:
+            headers, end = read_headers(payload, text, at)
+            variables |= headers
+        attributes, at = read_attributes(payload, text, end)
+        if at == len(payload):
+            raise IndexError
+        return variables | attributes
 
 
 def read_line(payload: bytes, text: str) -> tuple[dict[str, str], int]:
@@ -70,12 +113,13 @@ def read_line(payload: bytes, text: str) -> tuple[dict[str, str], int]:
     return variables, at + 3
 
 
-def read_headers(payload: bytes, text: str, at: int, variables: dict[str, str]) -> int:
-    """Add the headers; return where the attributes begin.
+def read_headers(payload: bytes, text: str, at: int) -> tuple[dict[str, str], int]:
+    """The headers as variables, and where the attributes begin.
 
-    Hot: half of what a request costs.  So read_string() is written out for values.
-    lighttpd sends those that it has removed as null.
+    Hot: half of what a new request costs.  So read_string() is written out for
+    values.  lighttpd sends those that it has removed as null.
     """
+    variables: dict[str, str] = {}
     count = payload[at] << 8 | payload[at + 1]
     at += 2
     for _ in range(count):
@@ -100,13 +144,13 @@ def read_headers(payload: bytes, text: str, at: int, variables: dict[str, str]) 
             value = join_repeated(key, variables[key], value)
         if key:
             variables[key] = value
-    return at
+    return variables, at
 
 
-def read_attributes(payload: bytes, text: str, at: int) -> dict[str, str]:
-    """The attributes as variables; and `secret`, `stored_method`."""
+def read_attributes(payload: bytes, text: str, at: int) -> tuple[dict[str, str], int]:
+    """The attributes as variables, and where they end; `secret`, `stored_method`."""
     attributes: dict[str, str] = {}
-    while (code := payload[at]) != ajp.NO_MORE:
+    while at < len(payload) and (code := payload[at]) != ajp.NO_MORE:
         at += 1
         value: str | None
         if code == ajp.SSL_KEY_SIZE:
@@ -123,7 +167,7 @@ def read_attributes(payload: bytes, text: str, at: int) -> dict[str, str]:
             raise ProtocolError("unknown code of an attribute")
         if value is not None:
             attributes[ATTRIBUTE_KEYS[code]] = value
-    return attributes
+    return attributes, at
 
 
 def name_attribute(name: str) -> str:

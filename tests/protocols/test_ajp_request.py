@@ -9,7 +9,7 @@ from serving import ajp
 from serving.feeding import open_conversation
 
 from prefork.errors import ProtocolError
-from prefork.protocols.ajp_request import parse_request
+from prefork.protocols.ajp_request import ForwardRequests
 from prefork.protocols.terms import Limits
 
 METHODS = {
@@ -282,11 +282,54 @@ def test_there_is_a_limit_to_the_variables() -> None:
     assert error.value.status == 431
 
 
+# ---- what was seen before
+
+
+def test_the_same_headers_from_another_client_are_that_clients() -> None:
+    requests = ForwardRequests(Limits())
+    fields = [("Host", "x.org"), ("X-Thing", "1")]
+    for number in range(3):
+        port = ajp.named("AJP_REMOTE_PORT", str(number))
+        user = ajp.coded(0x03, f"user {number}") if number else b""
+        for attributes in (user + port, port + user):
+            payload = ajp.payload(f"/{number}", *fields, attributes=attributes)
+            seen, _ = requests.parse(payload)
+            assert seen["REMOTE_PORT"] == str(number)
+            assert seen["REQUEST_URI"] == f"/{number}"
+            assert seen.get("REMOTE_USER", "user 0") == f"user {number}"
+            assert (seen["HTTP_HOST"], seen["HTTP_X_THING"]) == ("x.org", "1")
+
+
+def test_what_looks_like_a_clients_port_is_looked_at_in_its_place() -> None:
+    requests = ForwardRequests(Limits())
+    for _ in range(2):
+        with pytest.raises(ProtocolError, match="NUL in a variable"):
+            requests.parse(ajp.payload("/", ("X", ajp.PORT.decode("latin-1"))))
+        seen, _ = requests.parse(
+            ajp.payload("/", ("X", "1"), attributes=b"") + ajp.PORT
+        )
+        assert "REMOTE_PORT" not in seen
+
+
+@given(st.lists(st.sampled_from(range(4)), min_size=2, max_size=6))
+def test_in_any_order_each_is_what_it_is_alone(order: list[int]) -> None:
+    payloads = [
+        ajp.payload("/a", ("Host", "a"), attributes=ajp.coded(0x05, "q") + ajp.PORT),
+        ajp.payload("/b", ("Host", "a"), ("Cookie", "b"), attributes=ajp.PORT),
+        ajp.payload("/a", ("Host", "a"), attributes=ajp.PORT + ajp.coded(0x05, "q")),
+        ajp.payload("/c", ("Host", "a"), attributes=ajp.coded(ajp.SECRET, "s")),
+    ]
+    requests = ForwardRequests(Limits())
+    for number in order:
+        alone = ForwardRequests(Limits()).parse(payloads[number])
+        assert requests.parse(payloads[number]) == alone
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_are_more_than_refused(data: bytes) -> None:
     for payload in (b"\x02" + data, ajp.payload("/")[:-1] + data):
         try:
-            seen, _ = parse_request(payload, Limits())
+            seen, _ = ForwardRequests(Limits()).parse(payload)
         except ProtocolError:
             continue
         assert all(type(value) is str for value in seen.values())
