@@ -44,7 +44,8 @@ class Scgi:
             raise ProtocolError("netstring longer than its length")
         pairs = packet[packet.index(b":") + 1 : -1]
         variables = self._gatherer.gather(pairs, *find_client(pairs))
-        # "A header with the name "SCGI" and a value of "1"."
+        # SCGI: "There MUST also always be a header with the name "SCGI" and a
+        # value of "1"."
         if variables.pop("SCGI", "") != "1":
             raise ProtocolError("no variable SCGI")
         if "CONTENT_LENGTH" not in variables:

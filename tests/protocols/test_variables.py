@@ -95,9 +95,9 @@ def test_wherever_it_is_cut_the_pairs_are_the_same(
     pairs: Pairs, start: int, end: int
 ) -> None:
     wire = "".join(f"{name}:{value}\n" for name, value in pairs).encode()
-    gatherer = Gatherer(parse_lines, Limits(variables=6))
+    gatherer = Gatherer(parse_lines, Limits())
     try:
-        expected = gather(pairs, Limits(variables=6))
+        expected = gather(pairs, Limits())
     except ProtocolError as error:
         for _ in range(2):
             with pytest.raises(ProtocolError, match=error.reason):
@@ -121,6 +121,14 @@ def test_a_stretch_that_was_seen_is_not_parsed_again() -> None:
         assert gathered == {"A": "b", "REMOTE_PORT": port.decode(), "HTTP_A": "b"}
         gathered.clear()  # it is the request's own
     assert parsed[3:] == [b"REMOTE_PORT:2\n"]
+
+
+@pytest.mark.parametrize("cut", [(0, 4), (4, 8), (8, 12), (-1, 0)])
+def test_the_limit_is_one_for_all_stretches(cut: tuple[int, int]) -> None:
+    wire = b"A:b\nC:d\nE:f\n"
+    assert len(Gatherer(parse_lines, Limits(variables=3)).gather(wire, *cut)) == 3
+    with pytest.raises(ProtocolError, match="too many variables"):
+        Gatherer(parse_lines, Limits(variables=2)).gather(wire, *cut)
 
 
 # ---- completing
