@@ -37,7 +37,7 @@ class Ajp:
 class AjpConversation:
     """Gathers packets; those that follow a request belong to its body."""
 
-    __slots__ = ("_ajp", "_buffer", "_size", "remote", "replies", "request_line")
+    __slots__ = ("_ajp", "_asked", "_buffer", "_size", "remote", "replies")
 
     successor = None
     is_front_end = True
@@ -48,7 +48,12 @@ class AjpConversation:
         self._size = 0  # of that whole packet, as soon as it is known
         self.remote = remote
         self.replies = b""
-        self.request_line = ""  # of one that was refused
+        self._asked: dict[str, str] = {}  # of the front end
+
+    @property
+    def request_line(self) -> str:
+        """What was asked of the front end, by a request that was refused."""
+        return format_request_line(self._asked)
 
     @property
     def is_idle(self) -> bool:
@@ -96,7 +101,7 @@ class AjpConversation:
     def _begin(self, payload: bytes, rest: bytes) -> Request:
         terms = self._ajp.terms
         variables, secret = self._ajp.requests.parse(payload)
-        self.request_line = format_request_line(variables)
+        self._asked = variables
         self._check(secret)
         body = self._read_body(variables)
         variables = complete(variables, terms, self.remote)
