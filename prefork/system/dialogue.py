@@ -47,7 +47,7 @@ class Dialogue:
                 self._hang_up()
                 self._hang_up = None
             for fd, event in self._wait():
-                if fd == self._sends and event & ~select.POLLIN:
+                if fd == self._sends and self._out and event & ~select.POLLIN:
                     self._send()
                 if fd in self._hears and event & ~select.POLLOUT:
                     yield from self._hear(fd)
@@ -70,8 +70,10 @@ class Dialogue:
             del self._out[:sent]
         except BlockingIOError:
             return
-        except OSError:  # it takes no more, and may have answered all the same
+        except OSError as error:  # it takes no more, but may have answered
             self._out.clear()
+            # The system tells of a reset once, here or when we read.
+            self.was_reset |= isinstance(error, ConnectionResetError)
 
     def _hear(self, fd: int) -> Iterator[tuple[int, bytes]]:
         try:
