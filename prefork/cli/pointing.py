@@ -52,6 +52,10 @@ def parse_place(text: str, protocol: str | None) -> tuple[Place, str]:
     protocol = named or protocol or DEFAULT_PROTOCOL
     if protocol == "https":
         raise ValueError("https is not spoken here; curl speaks it")
+    if protocol not in WORDINGS:
+        raise ValueError(
+            f"unknown protocol {protocol!r} (there is {', '.join(WORDINGS)})"
+        )
     if protocol == "cgi":
         return Place("cgi", None, Path(rest).absolute()), ""
     target = ""

@@ -81,8 +81,10 @@ def check(options: Namespace, place: Place, target: str) -> None:
     """Nothing is ignored: what this protocol has no place for is a mistake."""
     if target and options.path:
         raise ValueError("a path in the URL, and another one behind it")
-    if options.param and place.protocol == "http":
-        raise ValueError("--param: HTTP carries no variables (use -H)")
+    if (options.param or options.script) and place.protocol == "http":
+        raise ValueError("--param, --script: HTTP carries no variables")
+    if options.script and place.address is None:
+        raise ValueError("--script: a program is its own script")
     if options.secret and place.protocol != "ajp":
         raise ValueError("--secret: only AJP has one")
 
