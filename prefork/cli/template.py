@@ -19,6 +19,7 @@ from prefork.monitor.syslog import SyslogSink
 from prefork.settings import Settings
 from prefork.settings.registry import from_json
 from prefork.system.channel import TEXT_LIMIT, Message, adopt
+from prefork.system.lifeline import Grip
 from prefork.system.processes import die_with
 from prefork.template.hazards import open_descriptors
 from prefork.template.template import Newborn, Template
@@ -75,6 +76,7 @@ class Estate:
         self.master: int = fields["master"]
         self.scoreboard = Scoreboard(next(descriptors))
         self.bell = next(descriptors)
+        self.lifeline = next(descriptors)
         self._access = next(descriptors) if fields["has_access_file"] else None
         # Before privileges are dropped: another user's pipe cannot be reopened.
         self._stderr = Outlet(STDERR)
@@ -149,6 +151,7 @@ def _birthright(newborn: Newborn, estate: Estate, template: Template) -> Birthri
         scoreboard=estate.scoreboard,
         listeners=newborn.listeners,
         bell=estate.bell,
+        grip=Grip(estate.lifeline, grace=estate.settings.graceful_timeout),
         log=estate.log.with_fields(worker=newborn.slot, pid=os.getpid()),
         access_log=estate.open_access_log(),
         reopen_logs=estate.reopen_logs,

@@ -57,7 +57,7 @@ class Generation:
     def start_template(
         self, *, shared: Sequence[int], access: int | None, now: float
     ) -> None:
-        """Exec a template; `shared` are the scoreboard's and the bell's descriptor.
+        """Exec a template; `shared` are those of scoreboard, bell and lifeline.
 
         Raises OSError when the system cannot start another process.
         """

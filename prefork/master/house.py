@@ -15,6 +15,7 @@ from prefork.master.templates import Templates
 from prefork.master.upgrade import Upgrade
 from prefork.monitor.scoreboard import Scoreboard
 from prefork.settings.registry import to_json
+from prefork.system.lifeline import Lifeline
 from prefork.system.listen import Listener
 from prefork.system.pidfile import PidFile
 
@@ -25,6 +26,7 @@ class House:
 
     scoreboard: Scoreboard
     bell: int
+    lifeline: Lifeline
     pid_file: PidFile | None
     door: Listener | None
     crew: Crew
@@ -44,6 +46,7 @@ class House:
             "settings": to_json(self.staff.target.settings),
             "scoreboard": {"fd": self.scoreboard.descriptor},
             "bell": {"fd": self.bell},
+            "lifeline": self.lifeline.state(),
             "pid_file": self.pid_file and self.pid_file.state(),
             "door": self.door and self.door.state(),
             "listeners": self.listeners.state(),

@@ -32,6 +32,7 @@ from prefork.master.upgrade import Upgrade
 from prefork.master.verbs import Verbs
 from prefork.monitor.scoreboard import SLOTS, Scoreboard
 from prefork.settings import Settings
+from prefork.system.lifeline import Lifeline
 from prefork.system.listen import Listener
 from prefork.system.pidfile import PidFile
 from prefork.system.processes import become_subreaper, reap
@@ -67,6 +68,7 @@ class Master:
             handover["scoreboard"]["fd"] if handover else None
         )
         self._bell = handover["bell"]["fd"] if handover else _make_bell()
+        self._lifeline = Lifeline(handover["lifeline"] if handover else None)
         self._roster = Roster(slots=SLOTS)
         self._crew = self._make_crew()
         self._templates = self._make_templates()
@@ -131,6 +133,7 @@ class Master:
         return House(
             scoreboard=self._scoreboard,
             bell=self._bell,
+            lifeline=self._lifeline,
             pid_file=pid_file,
             door=door,
             crew=self._crew,
@@ -238,7 +241,7 @@ class Master:
     # News of templates and workers
 
     def _heirlooms(self, settings: Settings) -> tuple[Sequence[int], int | None]:
-        shared = (self._scoreboard.descriptor, self._bell)
+        shared = (self._scoreboard.descriptor, self._bell, self._lifeline.held)
         return shared, self._logs.access_descriptor(settings)
 
     def _template_is_loaded(self, generation: Generation) -> None:

@@ -22,6 +22,7 @@ from prefork.protocols.table import DEFAULT_PROTOCOL, speak
 from prefork.protocols.terms import Limits, Terms
 from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
+from prefork.system.lifeline import Grip
 from prefork.system.signals import DUMP_STACKS, Handler, SignalPipe
 from prefork.worker.client import Client
 from prefork.worker.doors import Door
@@ -56,6 +57,7 @@ class Birthright:
     scoreboard: Scoreboard
     listeners: list[tuple[str, socket.socket]]  # (protocol, listening socket)
     bell: int
+    grip: Grip
     log: Log
     access_log: AccessLog | None
     reopen_logs: Callable[[Message], None]
@@ -70,7 +72,7 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
     """
     settings = born.settings
     slot = born.scoreboard.worker_slot(born.slot)
-    signals = _hear_signals(slot, grace=settings.graceful_timeout)
+    signals = _hear_signals(slot, born.grip, grace=settings.graceful_timeout)
     setproctitle(
         f"prefork: worker {born.slot} gen {born.generation} [{settings.title}]"
     )
@@ -131,6 +133,7 @@ def _leave_no_trace(born: Birthright, lobby: Lobby, signals: SignalPipe) -> None
     """
     have_no_secrets()
     signals.leave()
+    born.grip.let_go()
     faulthandler.unregister(DUMP_STACKS)
     lobby.close()
     born.channel.close()
@@ -138,16 +141,16 @@ def _leave_no_trace(born: Birthright, lobby: Lobby, signals: SignalPipe) -> None
         listener.close()
 
 
-def _hear_signals(slot: WorkerSlot, *, grace: float) -> SignalPipe:
+def _hear_signals(slot: WorkerSlot, grip: Grip, *, grace: float) -> SignalPipe:
     signals = SignalPipe(
-        (*OBEYED, *IGNORED), handler=_bound_the_last_request(slot, grace)
+        (*OBEYED, *IGNORED), handler=_bound_the_last_request(slot, grip, grace)
     )
     faulthandler.enable(file=2)
     faulthandler.register(DUMP_STACKS, file=2, all_threads=True)
     return signals
 
 
-def _bound_the_last_request(slot: WorkerSlot, grace: float) -> Handler:
+def _bound_the_last_request(slot: WorkerSlot, grip: Grip, grace: float) -> Handler:
     """A handler that limits a request whose deadline nobody keeps any more.
 
     The loop hears of the master's death when the request is over.  One that hangs
@@ -158,6 +161,7 @@ def _bound_the_last_request(slot: WorkerSlot, grace: float) -> Handler:
     def bound(number: int, frame: FrameType | None) -> None:
         if os.getppid() == master:
             return  # somebody else has sent it
+        grip.let_go()
         left = (slot.deadline() - time.monotonic_ns()) / 1e9
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, max(left, grace, SHORTEST_GRACE))

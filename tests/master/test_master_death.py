@@ -61,6 +61,18 @@ def test_a_request_that_hangs_does_not_keep_the_port(server: Server) -> None:
         eventually(lambda: is_free(server.port))
 
 
+@pytest.mark.slow
+def test_not_even_where_python_is_not_heard(server: Server) -> None:
+    """Behaviour 48: C code that never gives the interpreter's lock back."""
+    server.start("-w", "1", "-t", "1", "--graceful-timeout", "1")
+    with server.connect() as client:
+        client.sendall(b"GET /spin?say=asleep HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.wait_log("asleep")
+        server.signal(signal.SIGKILL)
+        server.wait()
+        eventually(lambda: server.processes() == {}, within=16 + 5)
+
+
 def test_a_successor_starts_at_once(server: Server) -> None:
     """Behaviour 48: on the same port, with the same pid file."""
     pid_file = server.directory / "pid"
