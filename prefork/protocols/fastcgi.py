@@ -50,9 +50,9 @@ class Fastcgi:
 
     def converse(self, remote: dict[str, str]) -> "FastcgiConversation":
         """Begin with a connection; `remote`: the variables that it alone has."""
-        # FastCGI specification 3.2: "If FCGI_WEB_SERVER_ADDRS was bound, the
-        # application ... will close any connection that comes from an address that
-        # is not in the list"; and one that has no such address, as of a unix socket.
+        # FastCGI specification 3.2: "If the check fails (including the possibility
+        # that the connection didn't use TCP/IP transport), the application responds
+        # by closing the connection."
         if self.web_servers is not None:
             peer = remote.get("REMOTE_ADDR") or "unix"
             if peer not in self.web_servers:
@@ -176,9 +176,9 @@ class FastcgiConversation:
         self._asked = self._fastcgi.gatherer.gather(params, *find_client(params))
         request = make_request(
             self._asked,
-            role=self._role,
-            number=self._number,
-            rest=rest,
+            self._role,
+            self._number,
+            rest,
             keeps=self._keeps,
             terms=terms,
             remote=self.remote,

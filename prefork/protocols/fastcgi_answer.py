@@ -37,7 +37,9 @@ class FastcgiAnswer(CgiAnswer):
         """The head and the first chunk.  `complete`: no other chunk follows."""
         head = self._format_head(status, headers, len(chunk) if complete else None)
         data = head + self._end_head() + super().chunk(chunk)
-        records = self._format_complaints() + format_stream(STDOUT, self._number, data)
+        records = format_stream(STDOUT, self._number, data)
+        if self._complaints:
+            records = self._format_complaints() + records
         return records + self.end() if complete else records
 
     def start_file(
@@ -57,9 +59,10 @@ class FastcgiAnswer(CgiAnswer):
             return b""
         super().end()
         self._is_over = True
-        return self._format_complaints() + format_last(
+        last = format_last(
             self._number, application=self._exit_status, protocol=REQUEST_COMPLETE
         )
+        return self._format_complaints() + last if self._complaints else last
 
     def complain(self, text: bytes) -> None:
         """Something for the front end's error log, with what is sent next."""

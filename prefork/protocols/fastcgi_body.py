@@ -135,9 +135,9 @@ class StreamsBody:
             raise ProtocolError(f"{KINDS[self._kind]} longer than was announced")
 
     def _end_stream(self) -> None:
-        # FastCGI specification 6.2: "A Responder application receiving ... compares
-        # the number of bytes received on FCGI_STDIN with CONTENT_LENGTH": less of
-        # it means that the client has left in the middle.
+        # FastCGI specification 6.2: a Responder "should compare the number of bytes
+        # received on FCGI_STDIN with CONTENT_LENGTH and abort the update if the two
+        # numbers are not equal."  Less means that the client has left in the middle.
         promised = self._sizes.pop(self._kind)
         if promised is not None and self._size != promised:
             raise ProtocolError(f"{KINDS[self._kind]} shorter than was announced")

@@ -6,9 +6,10 @@ from prefork.protocols.fastcgi_records import (
     AUTHORIZER,
     DATA,
     FILTER,
+    HEADER,
     ROLES,
     STDIN,
-    format_record,
+    VERSION,
 )
 from prefork.protocols.grammar import CONTENT_LENGTH
 from prefork.protocols.request import Request
@@ -18,10 +19,10 @@ from prefork.protocols.variables import complete, read_length
 
 def make_request(
     asked: dict[str, str],
-    *,
     role: int,
     number: int,
     rest: bytes,
+    *,
     keeps: bool,
     terms: Terms,
     remote: dict[str, str],
@@ -35,12 +36,12 @@ def make_request(
     variables = complete(asked, terms, remote)
     variables["FCGI_ROLE"] = ROLES[role]
     sizes = find_sizes(variables, role, terms.limits)
-    body = None
     # The end of STDIN has nearly always come with the head.
-    end = format_record(STDIN, number)
-    if not sizes.get(STDIN) and DATA not in sizes and rest.startswith(end):
-        rest = rest[len(end) :]
-    elif sizes:
+    is_bare = role != FILTER and not sizes.get(STDIN)
+    if is_bare and rest[:8] == HEADER.pack(VERSION, STDIN, number, 0, 0):
+        return Request(variables, body=None, rest=rest[8:], keep_alive=keeps)
+    body = None
+    if sizes:
         body = StreamsBody(number, sizes, limit=terms.limits.body, heed=heed)
     return Request(variables, body=body, rest=rest, keep_alive=keeps)
 
@@ -57,7 +58,7 @@ def find_sizes(
     length = read_length(variables, limits)
     if role == AUTHORIZER:
         # FastCGI specification 6.3: an Authorizer is told of the request, and gets
-        # no body; mod_fcgid does not even send the end of one.
+        # no body; not every web server sends even the end of one.
         variables.pop("CONTENT_LENGTH", None)
         return {}
     if role == FILTER:

@@ -105,10 +105,22 @@ class Gatherer:
                 pass  # they are elsewhere; or the whole is malformed as well
             else:
                 size = len(before) + len(variables) + len(after)
-                variables = before | variables | after
-                if len(variables) == size <= limits.variables:
-                    return variables
+                if size <= limits.variables and (
+                    len(together := before | variables | after) == size
+                    or not is_joined(before, variables, after)
+                ):
+                    return together
         return gather(parse(data), limits)
+
+
+def is_joined(one: dict[str, str], *others: dict[str, str]) -> bool:
+    """Is there a variable in two of them that is joined, not replaced?"""
+    names = {*one}
+    for other in others:
+        if any(name.startswith("HTTP_") for name in names & other.keys()):
+            return True
+        names |= other.keys()
+    return False
 
 
 def complete(

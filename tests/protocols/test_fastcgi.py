@@ -191,7 +191,7 @@ def open_then_feed(data: bytes) -> FastcgiConversation:
 
 
 def test_an_authorizer_has_no_body_and_lacks_variables() -> None:
-    """mod_fcgid does not even send the end of STDIN."""
+    """Not every web server sends even the end of STDIN."""
     start = begin(role=wire.AUTHORIZER, keep=True, CONTENT_LENGTH="7")
     conversation = open_conversation()
     for end in (b"", stream(wire.STDIN)):

@@ -123,6 +123,27 @@ def test_a_stretch_that_was_seen_is_not_parsed_again() -> None:
     assert parsed[3:] == [b"REMOTE_PORT:2\n"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "is_known"),
+    [("SCRIPT_NAME", "new", True), ("HTTP_A", "old,new", False)],
+)
+def test_a_variable_that_is_set_again_needs_no_second_look(
+    name: str, value: str, is_known: bool
+) -> None:
+    """nginx appends what its configuration overrides; only fields are joined."""
+    parsed = []
+
+    def parse(data: bytes) -> Pairs:
+        parsed.append(data)
+        return parse_lines(data)
+
+    before, client, after = f"{name}:old\n", "REMOTE_PORT:1\n", f"{name}:new\n"
+    wire = (before + client + after).encode()
+    at = len(before), len(before) + len(client)
+    assert Gatherer(parse, Limits()).gather(wire, *at)[name] == value
+    assert (wire not in parsed) == is_known
+
+
 @pytest.mark.parametrize("cut", [(0, 4), (4, 8), (8, 12), (-1, 0)])
 def test_the_limit_is_one_for_all_stretches(cut: tuple[int, int]) -> None:
     wire = b"A:b\nC:d\nE:f\n"
