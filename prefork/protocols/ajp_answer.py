@@ -97,7 +97,8 @@ class AjpAnswer(CgiAnswer):
     def chunk(self, data: bytes) -> bytes:
         """One more chunk, and the wish that it be passed on at once.
 
-        PEP 3333: "servers must not delay the transmission of any block".
+        PEP 3333: "WSGI servers, gateways, and middleware must not delay the
+        transmission of any block".
         """
         packets = self._format_data(data)
         return packets + FLUSH if packets else b""

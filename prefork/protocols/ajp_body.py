@@ -89,19 +89,20 @@ class AjpBody:
     def _unpack(self, payload: bytes) -> bytes:
         """The data of a packet; then the next one is asked for."""
         if payload and not self._is_bare:
-            if (
-                len(payload) >= 2
-                and ajp.NUMBER.unpack_from(payload)[0] == len(payload) - 2
-            ):
-                payload = payload[2:]
-            elif self._may_be_bare:
-                self._is_bare = True
-            else:
-                raise ProtocolError("malformed packet of a body")
+            payload = self._strip_length(payload)
         self._may_be_bare = False
         self._count(len(payload))
         if not self.done:
             self._ask()
+        return payload
+
+    def _strip_length(self, payload: bytes) -> bytes:
+        said = ajp.NUMBER.unpack_from(payload)[0] if len(payload) > 1 else -1
+        if said == len(payload) - 2:
+            return payload[2:]
+        if not self._may_be_bare:
+            raise ProtocolError("malformed packet of a body")
+        self._is_bare = True
         return payload
 
     def _count(self, size: int) -> None:

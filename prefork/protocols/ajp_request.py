@@ -33,7 +33,6 @@ KNOWN = {
 }
 PREFIX = "AJP_"  # of all others, which could else be any variable (CVE-2020-1938)
 
-
 # Where the attributes begin that are different for each client of Apache's; all that
 # stands between them and the line comes again and again.
 PER_CLIENT = b"\x0a\x00\x0fAJP_REMOTE_PORT\x00"
