@@ -97,9 +97,9 @@ class AjpBody:
         return payload
 
     def _strip_length(self, payload: bytes) -> bytes:
-        said = ajp.NUMBER.unpack_from(payload)[0] if len(payload) > 1 else -1
-        if said == len(payload) - 2:
-            return payload[2:]
+        data = payload[2:]
+        if payload[:2] == ajp.NUMBER.pack(len(data)):
+            return data
         if not self._may_be_bare:
             raise ProtocolError("malformed packet of a body")
         self._is_bare = True
