@@ -82,11 +82,14 @@ def test_what_does_not_fit_is_refused_as_soon_as_it_is_known(
     sizes: dict[int, int | None], wire: bytes, reason: str, status: int
 ) -> None:
     for size in (1, len(wire)):
-        body, _ = open_body(dict(sizes), limit=10)
         with pytest.raises(ProtocolError, match=reason) as caught:
-            for at in range(0, len(wire), size):
-                body.feed(wire[at : at + size])
+            feed_all(open_body(dict(sizes), limit=10)[0], wire, size)
         assert caught.value.status == status
+
+
+def feed_all(body: StreamsBody, wire: bytes, size: int) -> None:
+    for at in range(0, len(wire), size):
+        body.feed(wire[at : at + size])
 
 
 def test_the_limit_is_one_for_all_streams() -> None:
