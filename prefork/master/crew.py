@@ -17,6 +17,7 @@ from prefork.master.crashes import Crashes
 from prefork.master.generation import Generation
 from prefork.master.obituary import OUT_OF_MEMORY, SECOND, Obituary
 from prefork.master.reactor import Reactor
+from prefork.master.relief import Relief
 from prefork.master.roster import Member, Roster
 from prefork.master.states import Action, Event, State
 from prefork.monitor.log import Log
@@ -53,6 +54,7 @@ class Crew:
         self._channels: dict[int, Channel] = {}
         self._oom_kills = OomKills(find_counter())
         self.crashes = Crashes()
+        self._relief = Relief(roster, scoreboard, self.send)
         self.drain = False  # workers who retire now empty the accept queue first
 
     # Being born
@@ -107,10 +109,14 @@ class Crew:
             case "registered":
                 self._meet(member, message.sender)
                 self._apply(member, Event.REGISTERED)
+            case "settling":
+                self._apply(member, Event.SETTLING)
             case "ready":
                 self._apply(member, Event.READY)
             case "leaving":
                 self._apply(member, Event.LEAVING)
+            case "homeless":
+                self._relief.pass_on(member, message)
             case "replace":
                 member.wants_replacement = True
                 reason = message.fields["reason"]
@@ -199,6 +205,7 @@ class Crew:
             self._apply(member, Event.OVERDUE)
         for member in self.roster.in_states(State.SERVING, State.RETIRING):
             self._check_request(member, int(now * SECOND))
+        self._relief.look(now)
 
     def _check_request(self, member: Member, now: int) -> None:
         tenant = self._scoreboard.read(member.slot)

@@ -16,7 +16,7 @@ KILL_AGAIN = 5.0  # seconds: a process in an uninterruptible sleep may need more
 PROVEN_SECONDS = 10.0
 PROVEN_REQUESTS = 10
 
-STARTING = (State.ORDERED, State.BOOTING)
+STARTING = (State.ORDERED, State.BOOTING, State.SETTLING)
 FOREVER = float("inf")
 
 
@@ -33,6 +33,7 @@ class Member:
     slow: float = 0.0  # seconds until a request's stacks are logged; 0: never
     explained: int = 0  # serial of the request whose stacks were
     explain_at: float = 0.0  # not again before
+    relieved: int = 0  # serial of the request during which its clients were moved
     pid: int = 0  # 0: not known yet
     state: State = State.ORDERED
     since: float = 0.0  # when it came to this state
@@ -167,6 +168,7 @@ def _patience(member: Member, state: State) -> float:
     """Seconds that a member may spend in a state."""
     return {
         State.BOOTING: member.boot_timeout,
+        State.SETTLING: member.boot_timeout,
         State.RETIRING: member.graceful_timeout,
         State.ABORTED: ABORT_GRACE,
         State.KILLED: KILL_AGAIN,

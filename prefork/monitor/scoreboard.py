@@ -31,7 +31,7 @@ WORD = 8
 WORDS = SLOT_SIZE // WORD
 
 SERIAL, STARTED, DEADLINE, REQUESTS, ERRORS, SENT, BUSY, LOBBY, DRAINING = range(9)
-TEXT_LENGTH, ENDED = 10, 11
+TEXT_LENGTH, ENDED, IS_KEEPER, PROGRAM = 10, 11, 12, 13
 TEXT = 16 * WORD  # byte offset of line 1
 TEXT_SIZE = 32 * WORD
 PID, GENERATION, BORN, CONDEMNED = 48, 49, 50, 51
@@ -63,6 +63,8 @@ class Tenant:
     ended: int  # when the last request was over; 0: none has been
     lobby: int  # connections that it keeps
     request: str  # "peer METHOD target"; of the last request when idle
+    is_keeper: bool  # of a program that serves: what that does is not known
+    program: int  # the pid of it; 0: it does not run
 
     @property
     def is_busy(self) -> bool:
@@ -108,6 +110,8 @@ class Scoreboard:
             ended=words[ENDED],
             lobby=words[LOBBY],
             request=self._memory[start : start + length].decode("latin-1"),
+            is_keeper=bool(words[IS_KEEPER]),
+            program=words[PROGRAM],
         )
 
     def admit(self, slot: int, *, generation: int, now: int) -> None:
@@ -219,6 +223,14 @@ class WorkerSlot:
     def count_error(self) -> None:
         """The application failed, or a request was refused before it."""
         self._words[ERRORS] += 1
+
+    def keep_waiting(self, lobby: int) -> None:
+        """So many connections are in the lobby while a request is served."""
+        self._words[LOBBY] = lobby
+
+    def keep(self, program: int) -> None:
+        """A program serves in our place; 0: it has ended."""
+        self._words[IS_KEEPER], self._words[PROGRAM] = 1, program
 
     def report(self, lobby: int, draining: int) -> None:
         """How many connections are in the lobby, how many of them take answers."""

@@ -15,6 +15,9 @@ from types import FrameType
 
 # What a worker answers by writing the stacks of all its threads to stderr.
 DUMP_STACKS = signal.SIGUSR2
+# What a busy worker answers by giving its quiet connections to the master.  It does
+# nothing by default, so that it may come too late.
+RELIEVE = signal.SIGURG
 
 
 Handler = Callable[[int, FrameType | None], None]

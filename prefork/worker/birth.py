@@ -23,7 +23,7 @@ from prefork.protocols.terms import Limits, Terms
 from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
 from prefork.system.lifeline import Grip
-from prefork.system.signals import DUMP_STACKS, Handler, SignalPipe
+from prefork.system.signals import DUMP_STACKS, RELIEVE, Handler, SignalPipe
 from prefork.worker.client import Client
 from prefork.worker.doors import Door
 from prefork.worker.gateways import open_gateway
@@ -32,6 +32,7 @@ from prefork.worker.lobby import Lobby
 from prefork.worker.loop import SHORTEST_GRACE, Worker
 from prefork.worker.offspring import disinherit_children, have_no_secrets
 from prefork.worker.promotion import FindHazards, Promotion
+from prefork.worker.relief import Relief
 from prefork.worker.service import Gateway, Service
 
 # A worker is told what to do by its master.  These signals are meant for masters
@@ -92,6 +93,9 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
         notice=born.log.warning,
     )
     disinherit_children(lobby, service, signals)
+    relief = Relief(lobby, service, born.channel, slot, doors)
+    signal.signal(RELIEVE, relief.hand_over)
+    signal.siginterrupt(RELIEVE, False)  # it is no reason for anything to break off
     promotion = Worker(
         lobby=lobby,
         service=service,
@@ -105,6 +109,7 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
         on_message={
             "reopen": born.reopen_logs,
             "adopt": lambda message: _adopt(lobby, doors[0], message),
+            "take in": relief.take_in,
         },
     ).run()
     if promotion is not None:
@@ -133,6 +138,7 @@ def _leave_no_trace(born: Birthright, lobby: Lobby, signals: SignalPipe) -> None
     """
     have_no_secrets()
     signals.leave()
+    signal.signal(RELIEVE, signal.SIG_DFL)
     born.grip.let_go()
     faulthandler.unregister(DUMP_STACKS)
     lobby.close()

@@ -46,6 +46,7 @@ class Client:
         "keep",
         "outgoing",
         "parts",
+        "raw",
         "request",
         "since",
         "size",
@@ -61,6 +62,7 @@ class Client:
         self.events = 0  # what the lobby's epoll watches it for
         self.deadline = 0.0  # monotonic seconds
         self.request: Request | None = None
+        self.raw = b""  # of a request that came in one piece: all of it, and the rest
         self.parts: list[bytes] = []  # of the body, decoded
         self.size = 0  # of these parts
         self.since = 0.0  # when the body began
@@ -75,6 +77,7 @@ class Client:
         Raises ProtocolError or ClientGone; the connection is then of no more use.
         """
         if self.request is None:
+            self.raw = data if self.state is State.QUIET else b""
             request = self.conversation.feed(data)
             if request is None:
                 return self._receive_no_request(body_buffer)
@@ -104,6 +107,7 @@ class Client:
         """Send what the protocol itself has to say."""
         conversation = self.conversation
         if conversation.replies:
+            self.raw = b""  # a sibling would say that once more
             replies, conversation.replies = conversation.replies, b""
             self.transmit(replies)
 
@@ -126,6 +130,15 @@ class Client:
         is_enough = self.size >= body_buffer or bool(request.invitation)
         self.state = State.SERVING if request.body.done or is_enough else State.BODY
         return self.state is State.SERVING
+
+    @property
+    def can_move(self) -> bool:
+        """Could a sibling serve it as well: answered once, or not begun to be?"""
+        if self.state is State.SERVING:
+            request = self.request
+            assert request is not None
+            return bool(self.raw) and (request.body is None or request.body.done)
+        return self.state is State.QUIET and not self.is_fresh
 
     def has_unread_input(self) -> bool:
         """Would a close() now find unread bytes, and reset the answer away?"""

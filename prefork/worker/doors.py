@@ -8,6 +8,7 @@ from dataclasses import replace
 from prefork.protocols import forwarded
 from prefork.protocols.forwarded import TrustedPeers
 from prefork.protocols.proxy import Proxy
+from prefork.protocols.request import Conversation
 from prefork.protocols.table import speak
 from prefork.protocols.terms import Terms
 
@@ -40,7 +41,8 @@ class Door:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SHORTEST_WAIT)
         defaults = {**terms.defaults, **self._variables_of_all()}
         self.terms = replace(terms, defaults=defaults)
-        self.language = speak(protocol, self.terms)
+        self.name = f"{protocol} {listener.getsockname()!r}"  # the same in all workers
+        self.language = self._own_language = speak(protocol, self.terms)
         if proxies is not None:
             self.language = Proxy(self.language, proxies)
 
@@ -58,6 +60,10 @@ class Door:
         if self.is_unix:
             return fd, {"REMOTE_ADDR": ""}
         return fd, {"REMOTE_ADDR": peer[0], "REMOTE_PORT": str(peer[1])}
+
+    def resume(self, remote: dict[str, str]) -> Conversation:
+        """Go on with a connection that has had an answer."""
+        return self._own_language.converse(remote)
 
     def trust(self, variables: dict[str, str]) -> None:
         """Believe what a trusted proxy says of its client; drop it from others."""

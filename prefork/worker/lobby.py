@@ -66,7 +66,7 @@ class Lobby:
             make_room=self._send_one_away,
             notice=notice,
         )
-        self._size = size
+        self._most = size
         self._body_buffer = body_buffer
         self._deadlines = deadlines
         self._refuse = refuse
@@ -109,8 +109,34 @@ class Lobby:
             if client.state is State.QUIET:
                 client.deadline = min(client.deadline, now + self._last_word(client))
 
+    def movable(self) -> list[Client]:
+        """Those whom a sibling could serve as well."""
+        return [c for c in (*self._ready, *self._clients.values()) if c.can_move]
+
+    def release(self, client: Client) -> None:
+        """See off one who goes to a sibling, with a copy of the descriptor."""
+        if client in self._ready:
+            self._ready.remove(client)
+        if client.events:  # of the copy the epoll would go on to tell after close()
+            self._epoll.unregister(client.fd)
+        self._dismiss(client)
+
+    def take_in(self, client: Client, raw: bytes) -> None:
+        """Go on with one who was at a sibling's; `raw`: what it has sent there."""
+        client.is_fresh = False
+        client.deadline = time.monotonic() + self._last_word(client)
+        if raw:
+            self._receive(client, raw)
+        else:
+            self._keep(client, select.EPOLLIN)
+
     def is_empty(self) -> bool:
         return not self._clients and not self._ready and self._entrance.is_drained
+
+    @property
+    def size(self) -> int:
+        """How many are here."""
+        return len(self._clients) + len(self._ready)
 
     def count(self) -> tuple[int, int]:
         """How many are here, and how many of them still take their answer."""
@@ -177,7 +203,7 @@ class Lobby:
 
     def admit(self, client: Client) -> None:
         """Take in a new connection; its request has usually come with it."""
-        if len(self._clients) >= self._size:
+        if len(self._clients) >= self._most:
             self._send_one_away()
         self._read(client)
 

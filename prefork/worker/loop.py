@@ -78,6 +78,7 @@ class Worker:
         while not (self._is_retiring and lobby.is_empty()):
             client = lobby.next()
             if client is not None:
+                self._slot.keep_waiting(lobby.size)
                 keep = self._service.serve(client, may_keep=not self._is_retiring)
                 lobby.put_back(client, keep=keep)
                 self._served += 1

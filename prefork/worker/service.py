@@ -100,6 +100,10 @@ class Service:
                 os._exit(EXIT_OK)
         return ""
 
+    @property
+    def is_serving(self) -> bool:
+        return self._serving >= 0
+
     def descriptors(self) -> list[int]:
         return [self._serving] if self._serving >= 0 else []
 

@@ -1,0 +1,77 @@
+"""Relief: other clients leave a worker whose request takes long.
+
+A kept-alive connection is bound to the worker that has accepted it.  When that one
+is busy for long, what the client asks next would wait, beside idle siblings.  So
+the master, which sees it on the scoreboard, sends RELIEVE; the handler runs in the
+middle of the application, and gives the connections to the master, which passes
+them on.
+"""
+
+from collections.abc import Sequence
+from types import FrameType
+
+from prefork.monitor.scoreboard import WorkerSlot
+from prefork.system.channel import Channel, Message
+from prefork.worker.client import Client
+from prefork.worker.doors import Door
+from prefork.worker.lobby import Lobby
+from prefork.worker.service import Service
+
+A_MESSAGE = 8  # clients: what each of them has sent is 4 KiB at most
+
+
+class Relief:
+    """Gives away clients, and takes in those of others."""
+
+    def __init__(
+        self,
+        lobby: Lobby,
+        service: Service,
+        channel: Channel,
+        slot: WorkerSlot,
+        doors: Sequence[Door],
+    ) -> None:
+        self._lobby = lobby
+        self._service = service
+        self._channel = channel
+        self._slot = slot
+        self._doors = {door.name: door for door in doors}
+
+    def hand_over(self, number: int, frame: FrameType | None) -> None:
+        """Handle RELIEVE.
+
+        While the application runs nobody else is in the lobby: Python's handlers
+        run in the main thread, between two steps of what it does.
+        """
+        if not self._service.is_serving:
+            return
+        clients = self._lobby.movable()
+        for start in range(0, len(clients), A_MESSAGE):
+            if not self._give(clients[start : start + A_MESSAGE]):
+                break  # the master has no time for them
+        self._slot.report(*self._lobby.count())
+
+    def _give(self, clients: list[Client]) -> bool:
+        is_given = self._channel.send(
+            "homeless",
+            descriptors=[client.fd for client in clients],
+            clients=[_describe(client) for client in clients],
+        )
+        for client in clients if is_given else ():
+            self._lobby.release(client)
+        return is_given
+
+    def take_in(self, message: Message) -> None:
+        """Be at home to clients whose worker is busy."""
+        rows = zip(message.descriptors, message.fields["clients"], strict=True)
+        for fd, (name, remote, raw) in rows:
+            # A listener that is not ours was added or removed by a reload.
+            door = self._doors.get(name) or next(iter(self._doors.values()))
+            client = Client(fd, door, door.resume(remote))
+            self._lobby.take_in(client, raw.encode("latin-1"))
+
+
+def _describe(client: Client) -> tuple[str, dict[str, str], str]:
+    """Its door, who it is, and what it has sent that nobody has begun to serve."""
+    raw = client.raw if client.request is not None else b""
+    return client.door.name, client.conversation.remote, raw.decode("latin-1")
