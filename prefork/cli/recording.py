@@ -74,8 +74,8 @@ class Recording:
         """Read its first line.  CommandError."""
         self._path = path
         try:
-            self._file = open(path, encoding="ascii")  # noqa: SIM115 - see replay
-            head = json.loads(self._file.readline())
+            with open(path, encoding="ascii") as file:
+                head = json.loads(file.readline())
             self.protocol, self.began = str(head["protocol"]), float(head["began"])
         except OSError as error:
             raise CommandError(f"cannot read {path}: {error.strerror}") from None
@@ -85,8 +85,9 @@ class Recording:
     def replay(self, observer: Observer) -> float:
         """Tell all of it, and return when it ended.  CommandError."""
         at = 0.0
-        with self._file as lines:
-            for number, line in enumerate(lines, start=2):
+        with open(self._path, encoding="ascii") as file:
+            file.readline()
+            for number, line in enumerate(file, start=2):
                 try:
                     at = tell(json.loads(line), observer)
                 except (ValueError, KeyError, TypeError):
