@@ -15,6 +15,7 @@ from prefork.monitor.scoreboard import WorkerSlot
 from prefork.system.channel import Channel, Message
 from prefork.system.memory import read_rss
 from prefork.system.signals import SignalPipe
+from prefork.worker.client import Client
 from prefork.worker.limits import Lifespan
 from prefork.worker.lobby import Lobby
 from prefork.worker.promotion import FindHazards, Promotion
@@ -24,6 +25,7 @@ LOOK_AT_MEMORY_EVERY = 1.0  # seconds: it costs 20 µs, so not after each reques
 VERDICT = 1.0  # seconds to wait for a kill that the master has announced
 LAST_WORD = 0.5  # seconds for kept-alive clients who may be about to ask again
 UNHURRIED = 2.0  # the same while others serve on: nobody waits for us to leave
+NO_PAUSE = 10.0  # seconds for front ends to leave a pause between two requests
 SHORTEST_GRACE = 0.5  # seconds: a timer of none would never ring
 
 
@@ -63,6 +65,7 @@ class Worker:
         }
         self._promotion: Promotion | None = None
         self._is_retiring = False
+        self._serve_until = 0.0  # front ends that do not pause, once we are retiring
         self._wants_replacement = False
         self._served = 0
         self._rss = 0
@@ -79,7 +82,7 @@ class Worker:
             client = lobby.next()
             if client is not None:
                 self._slot.keep_waiting(lobby.size)
-                keep = self._service.serve(client, may_keep=not self._is_retiring)
+                keep = self._service.serve(client, may_keep=self._may_keep(client))
                 lobby.put_back(client, keep=keep)
                 self._served += 1
                 self._await_verdict()
@@ -88,6 +91,18 @@ class Worker:
             if is_limited:
                 self._check_lifespan()
         return self._promotion
+
+    def _may_keep(self, client: Client) -> bool:
+        """Whether another request is welcome on this connection.
+
+        A client that is told beforehand which answer is the last asks elsewhere.
+        FastCGI has no way to say so, and its clients lose a request that they send
+        on a connection that is being closed behind an answer: seen with Apache and
+        HAProxy.  So front ends are served until they pause, while that is possible.
+        """
+        if not self._is_retiring:
+            return True
+        return client.conversation.is_front_end and time.monotonic() < self._serve_until
 
     def _await_verdict(self) -> None:
         """If the master resolved to kill the request that has just ended, let it
@@ -154,4 +169,5 @@ class Worker:
         """Close the doors; what was accepted is served, then run() returns."""
         if not self._is_retiring or drain:
             self._is_retiring = True
+            self._serve_until = 0.0 if drain else time.monotonic() + NO_PAUSE
             self._lobby.close_doors(drain=drain, last_word=last_word)
