@@ -65,8 +65,8 @@ def measure(directory: Path, *, workers: int, requests: int, refork: bool) -> Us
         )
         if refork:
             _browse(server, lambda: "reforking phase=commit" in server.log)
-            os.kill(min(_templates(server)), SIGKILL)  # it would stay for a minute
-            eventually(lambda: len(_templates(server)) == 1)
+            os.kill(server.templates()[0], SIGKILL)  # it would stay for a minute
+            eventually(lambda: len(server.templates()) == 1)
         _browse(server, lambda: min(_served(server)) >= requests)
         return _weigh(server)
     finally:
@@ -104,11 +104,6 @@ def _served(server: Server) -> list[int]:
     command = [sys.executable, "-m", "prefork.cli.control", "status", "--json", *which]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     return [slot["requests"] for slot in json.loads(told.stdout)["slots"]]
-
-
-def _templates(server: Server) -> list[int]:
-    titles = server.processes().items()
-    return [pid for pid, title in titles if title.startswith("prefork: template")]
 
 
 def _weigh(server: Server) -> Usage:

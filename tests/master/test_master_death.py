@@ -61,6 +61,18 @@ def test_a_request_that_hangs_does_not_keep_the_port(server: Server) -> None:
         eventually(lambda: is_free(server.port))
 
 
+def test_a_slow_reader_does_not_keep_the_port_either(server: Server) -> None:
+    """Behaviour 48: orphans have the graceful timeout for all that is left."""
+    server.start("-w", "1", "--graceful-timeout", "1")
+    with server.connect() as client:
+        client.sendall(b"GET /big?say=big HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.wait_log("big")
+        assert client.recv(1)
+        server.signal(signal.SIGKILL)
+        server.wait()
+        eventually(lambda: server.processes() == {})
+
+
 @pytest.mark.slow
 def test_not_even_where_python_is_not_heard(server: Server) -> None:
     """Behaviour 48: C code that never gives the interpreter's lock back."""

@@ -108,7 +108,7 @@ def test_descriptors_are_equal_after_twenty_upgrades(server: Server) -> None:
     before, workers = descriptors(server.pid), server.workers()
     for _ in range(20):
         upgrade(server)
-    eventually(lambda: not descriptors(server.pid) - before)
+    eventually(lambda: descriptors(server.pid) == before)
     assert server.workers() == workers
     assert server.get()[0] == 200
 

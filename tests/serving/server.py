@@ -145,9 +145,16 @@ class Server:
 
     def template(self) -> int:
         """The pid of the newest template; 0 if there is none."""
-        titles = self.processes().items()
-        templates = (pid for pid, t in titles if t.startswith("prefork: template"))
-        return max(templates, default=0)
+        return (self.templates() or [0])[-1]
+
+    def templates(self) -> list[int]:
+        """The pids of the templates, oldest first; by generation, as pids recur."""
+        found = [
+            (int(title.split()[3]), pid)
+            for pid, title in self.processes().items()
+            if title.startswith("prefork: template gen ")
+        ]
+        return [pid for _, pid in sorted(found)]
 
     # Talking
 
