@@ -1,19 +1,16 @@
 """`prefork inspect`: between a web server and what is behind it."""
 
-import os
 import re
 import signal
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from serving import Server, eventually
 from serving.front_end import FrontEnd
+from serving.inspection import looking_on
 from serving.makes.nginx import NGINX
 from serving.strangers import PHP_FPM, php_fpm
 
@@ -21,49 +18,8 @@ from prefork.cli.inspect import main
 
 pytestmark = pytest.mark.process
 
-ROOT = Path(__file__).parents[2]
 needs_nginx = pytest.mark.skipif(not NGINX.path, reason="nginx is not installed")
 needs_php = pytest.mark.skipif(not PHP_FPM, reason="php-fpm is not installed")
-
-
-class Onlooker:
-    """One `prefork inspect` that runs, and what it has printed."""
-
-    def __init__(self, here: Path, *argv: str) -> None:
-        self._out, self._err = here / "seen", here / "told"
-        command = [sys.executable, "-m", "prefork.cli.control", "inspect", *argv]
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                command,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-            )
-        listening = eventually(lambda: re.search(r"listening on (\S+),", self.told))
-        self.place = listening[1]
-
-    @property
-    def seen(self) -> str:
-        return self._out.read_text()
-
-    @property
-    def told(self) -> str:
-        return self._err.read_text()
-
-    def end(self, number: int = signal.SIGINT) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(10)
-
-
-@contextmanager
-def looking_on(here: Path, *argv: str) -> Iterator[Onlooker]:
-    onlooker = Onlooker(here, *argv)
-    try:
-        yield onlooker
-    finally:
-        onlooker.process.kill()
-        onlooker.process.wait(10)
 
 
 @pytest.fixture
