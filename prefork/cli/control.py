@@ -31,6 +31,7 @@ OPERATING = {
     "dump": ("prefork.cli.dump", "where the workers are: their stacks, in the log"),
 }
 WITHOUT_A_SERVER = {  # of ours, at least
+    "exec": ("prefork.cli.exec", "keep copies of a FastCGI program running"),
     "check": ("prefork.cli.check", "show every setting, import the application"),
     "request": ("prefork.cli.request", "ask any server, over any of the protocols"),
     "inspect": ("prefork.cli.inspect", "look on, between a web server and another"),

@@ -14,7 +14,7 @@ from textwrap import wrap
 
 from prefork.errors import EXIT_MEANINGS, EXIT_OK
 from prefork.settings import FIXED
-from prefork.settings.gateways import GATEWAYS
+from prefork.settings.gateways import CGI, EXEC, GATEWAYS
 from prefork.settings.process import COMBINED
 from prefork.settings.registry import SETTINGS, Setting, settings_of
 
@@ -22,6 +22,28 @@ REGION = re.compile(
     r'(^\.\\" generated: (\w+)\n).*?(?=^\.\\" end$)', re.MULTILINE | re.DOTALL
 )
 
+MORE_OF = {  # what is said instead, where it is another matter
+    CGI: {
+        "app": "Of a directory the path of the URL says which program.",
+    },
+    EXEC: {
+        "app": "A FastCGI program that accepts by itself: it has the socket as "
+        "descriptor 0, and is found by PATH if it has no slash.  In a file it is one "
+        "line, with quotes as in a shell.",
+        "env": "The copies see it.",
+        "chdir": "The program starts there.",
+        "bind": "There is one socket, which all copies share.  An ADDRESS is "
+        "HOST:PORT, unix:PATH, unix:@NAME (a socket without a file) or fd://NUMBER (a "
+        "socket that is open already).  A program believes whoever connects, so it "
+        "should be a unix socket or on 127.0.0.1; elsewhere there is a warning.",
+        "workers": "So many copies run.  With MIN:MAX as many as the load asks for: "
+        "1 more, then 2, 4, 8 a second, while connections wait in the queue of the "
+        "socket, and less when for long none has.",
+        "graceful_timeout": "Then a copy that was asked to leave is killed, with all "
+        "that it has started.",
+        "bake": "Automatic is 2 seconds.",
+    },
+}
 MORE = {  # what a line of help has no room for
     "app": "A module alone stands for its callable named application.  The callable "
     "may be dotted, or a factory that takes no arguments: app:make_app().",
@@ -119,6 +141,10 @@ MORE = {  # what a line of help has no room for
     "user of the master are heard there.",
     "pid": "The file is locked as long as the master runs, so a file that was left "
     "behind is no obstacle.",
+    "settle": "One that ends before is taken for broken: the start fails, a reload is "
+    "undone, or the next one comes with back-off.  It serves from the first moment.",
+    "retire_signal": "USR1 is what programs made with libfcgi finish by, and php-cgi "
+    "without children of its own; others want TERM.",
     "frontend_errors": "What the application writes to wsgi.errors goes to stderr, "
     "and over FastCGI, which alone has a way, to the error log of the web server as "
     "well: line by line, and together with the next piece of the answer.",
@@ -145,7 +171,7 @@ def format_table(name: str) -> str:
 
 
 def _format_options(gateway: str) -> Iterator[str]:
-    return _format_groups(settings_of(gateway), _format_option)
+    return _format_groups(settings_of(gateway), partial(_format_option, gateway))
 
 
 def _format_keys() -> Iterator[str]:
@@ -179,10 +205,11 @@ def _format_groups(
         yield ".El"
 
 
-def _format_option(setting: Setting) -> Iterator[str]:
+def _format_option(gateway: str, setting: Setting) -> Iterator[str]:
     value = f"Ar {setting.metavar}" if setting.metavar else ""
     yield " ".join(filter(None, (".It", _format_flags(setting), value)))
-    yield from _format_text(f"{_sentence(setting.help)} {MORE.get(setting.name, '')}")
+    more = (MORE | MORE_OF.get(gateway, {})).get(setting.name, "")
+    yield from _format_text(f"{_sentence(setting.help)} {more}")
     if setting.name in FIXED:
         yield "A reload does not change it."
     yield from _format_default(setting)

@@ -95,15 +95,26 @@ def describe_reload(reload: Fields) -> str:
 def _row(slot: Fields, *, knows_pids: bool) -> tuple[str, ...]:
     return (
         str(slot["slot"]),
-        str(slot["pid"] or "-"),
+        describe_number(find_pid(slot)),
         str(slot["generation"]),
         slot["state"],
         format_duration(slot["seconds"]),
-        str(slot["requests"]),
-        str(slot["errors"]),
-        format_size(_read_rss(slot["pid"]) if knows_pids else None),
+        describe_number(slot["requests"]),
+        describe_number(slot["errors"]),
+        format_size(_read_rss(find_pid(slot)) if knows_pids else None),
         describe_request(slot),
     )
+
+
+def find_pid(slot: Fields) -> int | None:
+    """The pid of who serves: the program that a worker keeps, or the worker."""
+    pid: int | None = slot.get("program") or slot["pid"]
+    return pid
+
+
+def describe_number(number: int | None) -> str:
+    """Write - for what is not known, as of a program that is kept."""
+    return "-" if number is None else str(number)
 
 
 def describe_request(slot: Fields) -> str:

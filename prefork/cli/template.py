@@ -23,7 +23,8 @@ from prefork.system.lifeline import Grip
 from prefork.system.processes import die_with
 from prefork.template.hazards import open_descriptors
 from prefork.template.template import Newborn, Template
-from prefork.worker.birth import Birthright, live
+from prefork.worker.birth import Birthright
+from prefork.worker.lives import LIVES
 from prefork.worker.promotion import Promotion
 
 CHANNEL = 3
@@ -129,6 +130,7 @@ def _be_worker(newborn: Newborn, estate: Estate, template: Template) -> Promotio
         application = template.load()
         if not die_with(estate.master, signal.SIGTERM):
             os._exit(EXIT_OK)
+        live = LIVES[estate.settings.gateway]
         promotion = live(_birthright(newborn, estate, template), application)
     except PreforkError as error:  # it cannot be imported, or its settings be kept
         text = str(error)[-TEXT_LIMIT:]

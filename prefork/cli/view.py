@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from prefork.cli.calling import Fields, Master, ask, knows_pids
 from prefork.cli.status import (
+    describe_number,
     describe_queue,
     describe_reload,
     describe_request,
     describe_workers,
+    find_pid,
 )
 from prefork.monitor.escape import escape_unprintable
 from prefork.monitor.figures import (
@@ -46,7 +48,7 @@ class Viewer:
         """CommandError when the master is gone."""
         status = ask(self.master, "status")
         slots = status["slots"] if knows_pids(self.master, status) else []
-        pids = [slot["pid"] for slot in slots if slot["pid"]]
+        pids = [pid for slot in slots if (pid := find_pid(slot))]
         return View(status, self._watch.look(status), self._usages.look(pids))
 
 
@@ -60,14 +62,14 @@ def in_order(view: View) -> list[Fields]:
 
 def cells(view: View, slot: Fields) -> tuple[str, ...]:
     """One row, as HEAD names its columns."""
-    usage = view.usages.get(slot["pid"], Usage())
+    usage = view.usages.get(find_pid(slot) or 0, Usage())
     return (
         str(slot["slot"]),
-        str(slot["pid"] or "-"),
+        describe_number(find_pid(slot)),
         str(slot["generation"]),
         slot["state"],
         format_duration(slot["seconds"]),
-        str(slot["requests"]),
+        describe_number(slot["requests"]),
         format_share(usage.cpu),
         format_size(usage.rss),
         format_size(usage.uss),

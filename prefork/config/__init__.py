@@ -6,7 +6,7 @@ it was made.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,7 +15,7 @@ from prefork.config.given import Given
 from prefork.config.options import parse_arguments, read_options
 from prefork.errors import ConfigError
 from prefork.settings import Settings
-from prefork.settings.gateways import WSGI
+from prefork.settings.gateways import EXEC, GATEWAYS, WSGI
 from prefork.settings.registry import SETTINGS
 
 PREFIX = "PREFORK_"
@@ -67,7 +67,22 @@ def _merge(everything: Iterable[Given], gateway: str) -> Configuration:
         origins[given.name] = given.origin
     if mistakes:
         raise ConfigError("\n".join(mistakes))
-    return Configuration(Settings(**values), origins)
+    return Configuration(_finish(Settings(**values)), origins)
+
+
+def _finish(settings: Settings) -> Settings:
+    """With what follows from all of them together; raises ConfigError."""
+    if settings.gateway != EXEC:
+        return settings
+    if len(settings.bind) > 1:
+        raise ConfigError("bind: one address, since a program accepts on one socket")
+    if settings.settle >= settings.boot_timeout:
+        raise ConfigError("settle: it has to be less than boot_timeout")
+    from prefork.system.address import with_protocol  # --help does without
+
+    protocol = GATEWAYS[settings.gateway].protocol
+    addresses = tuple(with_protocol(address, protocol) for address in settings.bind)
+    return replace(settings, bind=addresses)
 
 
 def _parse(given: Given) -> object:

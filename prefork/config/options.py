@@ -1,6 +1,7 @@
 """The command line: flags made of the settings, and a line of help each."""
 
-from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
+import shlex
+from argparse import REMAINDER, SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -52,17 +53,27 @@ def parse_arguments(
     parser.add_argument("--version", action="version", version=version)
     parser.add_argument("-c", "--config", default=SUPPRESS)
     for setting in known:
-        _add_argument(parser, setting)
+        _add_argument(parser, setting, is_greedy=GATEWAYS[gateway].is_greedy)
     options, unknown = parser.parse_known_args(argv)
     if unknown:
         parser.error(_explain(unknown[0], known))
-    return vars(options)
+    return _join_command(vars(options))
 
 
-def _add_argument(parser: ArgumentParser, setting: Setting) -> None:
+def _join_command(options: dict[str, Any]) -> dict[str, Any]:
+    """A program and its arguments as one text, which a file would have too."""
+    if isinstance(command := options.get("app"), list):
+        del options["app"]
+        if command := command[command[:1] == ["--"] :]:
+            options["app"] = shlex.join(command)
+    return options
+
+
+def _add_argument(parser: ArgumentParser, setting: Setting, *, is_greedy: bool) -> None:
     name, flags, kind = setting.name, setting.flags, setting.kind
     if not flags:
-        parser.add_argument(name, nargs="?", default=SUPPRESS)
+        nargs = REMAINDER if is_greedy else "?"
+        parser.add_argument(name, nargs=nargs, default=SUPPRESS)
     elif kind.is_switch:
         action = BooleanOptionalAction
         parser.add_argument(*flags, dest=name, action=action, default=SUPPRESS)

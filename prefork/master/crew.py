@@ -23,6 +23,7 @@ from prefork.master.states import Action, Event, State
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard, Tenant
 from prefork.system.channel import Channel, Message, adopt, pair
+from prefork.system.execution import kill_group
 from prefork.system.oom import OomKills, find_counter
 from prefork.system.processes import describe_exit
 from prefork.system.signals import DUMP_STACKS
@@ -269,6 +270,8 @@ class Crew:
             cause,
             time.monotonic(),
         )
+        if obituary.tenant.program:  # its keeper could not end it: it was killed
+            kill_group(obituary.tenant.program)
         self._apply(member, Event.EXITED)
         self._on_exit(obituary)
         if obituary.is_blamed and obituary.tenant.is_busy:

@@ -53,6 +53,7 @@ class Demand:
         self._cgroups = [cgroup] if cgroup else find_groups()
         self._scaling = Scaling(self._rules, ceiling=max(8, 2 * (os.cpu_count() or 1)))
         self._serials: dict[int, int] = {}  # of the last sample, by slot
+        self._has_queued = False  # in the last sample
         self._look_at = 0.0
         self._is_at_rest = False
         self._complain_at = 0.0
@@ -106,17 +107,24 @@ class Demand:
 
     def _take_sample(self, listeners: Sequence[Listener]) -> Sample:
         slots = [member.slot for member in self._roster.in_states(State.SERVING)]
-        serials = {slot: self._scoreboard.read(slot).serial for slot in slots}
+        tenants = [self._scoreboard.read(slot) for slot in slots]
+        serials = {tenant.slot: tenant.serial for tenant in tenants}
         # Short requests fall between two samples, but they leave their numbers.
         moved = (serials[slot] != self._serials.get(slot, 0) for slot in slots)
         has_served = any(moved)
         self._serials = serials
-        busy = sum(serial % 2 for serial in serials.values())
+        busy = sum(tenant.is_busy for tenant in tenants)
+        queue = _longest_queue(listeners)
+        # What a program does that is kept, nobody knows.  But where connections go on
+        # to wait they all are busy.
+        if queue and self._has_queued:
+            busy += sum(tenant.is_keeper for tenant in tenants)
+        self._has_queued = queue > 0
         return Sample(
             busy=busy,
             idle=len(slots) - busy,
             starting=len(self._roster.in_states(*STARTING)),
-            queue=_longest_queue(listeners),
+            queue=queue,
             has_served=has_served,
             has_memory=self._has_memory(),
         )

@@ -1,8 +1,9 @@
 """The life of a worker, as the master sees it.
 
     ORDERED ─ registered ─► BOOTING ─ ready ─► SERVING ─ retire ─► RETIRING
-    BOOTING, SERVING, RETIRING ─ overdue ─► ABORTED ─ overdue ─► KILLED
-    ORDERED, BOOTING ─ retire ─► KILLED
+    BOOTING, SETTLING, SERVING, RETIRING ─ overdue ─► ABORTED ─ overdue ─► KILLED
+    BOOTING ─ settling ─► SETTLING ─ ready ─► SERVING     (it keeps a program)
+    ORDERED, BOOTING ─ retire ─► KILLED;  SETTLING ─ retire ─► RETIRING
     ORDERED ─ overdue ─► KILLED
 
 and from every state, when its process has exited, to GONE.  A key that is missing
@@ -15,6 +16,7 @@ from enum import Enum, auto
 class State(Enum):
     ORDERED = auto()  # the template was asked to fork it
     BOOTING = auto()  # it exists, and has registered
+    SETTLING = auto()  # its program accepts, and has yet to show that it stays
     SERVING = auto()  # it has reported ready
     RETIRING = auto()  # it was told to finish and leave
     ABORTED = auto()  # it was sent ABRT, which dumps its stacks
@@ -24,6 +26,7 @@ class State(Enum):
 
 class Event(Enum):
     REGISTERED = auto()
+    SETTLING = auto()  # its program runs
     READY = auto()
     RETIRE = auto()  # it is not needed any more
     LEAVING = auto()  # it retires by itself: somebody sent it a TERM
@@ -54,8 +57,16 @@ TRANSITIONS: dict[State, dict[Event, tuple[State, Action]]] = {
         E.EXITED: _GONE,
     },
     S.BOOTING: {
+        E.SETTLING: (S.SETTLING, A.NOTHING),
         E.READY: (S.SERVING, A.ANNOUNCE),
         E.RETIRE: _KILLED,
+        E.LEAVING: (S.RETIRING, A.NOTHING),
+        E.OVERDUE: _ABORTED,
+        E.EXITED: _GONE,
+    },
+    S.SETTLING: {
+        E.READY: (S.SERVING, A.ANNOUNCE),
+        E.RETIRE: (S.RETIRING, A.TELL),
         E.LEAVING: (S.RETIRING, A.NOTHING),
         E.OVERDUE: _ABORTED,
         E.EXITED: _GONE,
@@ -67,6 +78,7 @@ TRANSITIONS: dict[State, dict[Event, tuple[State, Action]]] = {
         E.EXITED: _GONE,
     },
     S.RETIRING: {
+        E.READY: (S.RETIRING, A.NOTHING),  # said before it heard that it was to go
         E.RETIRE: (S.RETIRING, A.TELL),  # again: at stop it also drains the queue
         E.LEAVING: (S.RETIRING, A.NOTHING),
         E.OVERDUE: _ABORTED,
@@ -74,6 +86,7 @@ TRANSITIONS: dict[State, dict[Event, tuple[State, Action]]] = {
     },
     S.ABORTED: {
         E.REGISTERED: (S.ABORTED, A.NOTHING),
+        E.SETTLING: (S.ABORTED, A.NOTHING),
         E.READY: (S.ABORTED, A.NOTHING),  # too late: the signal is on its way
         E.RETIRE: (S.ABORTED, A.NOTHING),
         E.LEAVING: (S.ABORTED, A.NOTHING),
@@ -82,6 +95,7 @@ TRANSITIONS: dict[State, dict[Event, tuple[State, Action]]] = {
     },
     S.KILLED: {
         E.REGISTERED: _KILLED,  # when it was to be killed its pid was not known
+        E.SETTLING: (S.KILLED, A.NOTHING),
         E.READY: (S.KILLED, A.NOTHING),
         E.RETIRE: (S.KILLED, A.NOTHING),
         E.LEAVING: (S.KILLED, A.NOTHING),

@@ -89,8 +89,9 @@ def _describe_slot(house: House, member: Member, now: float) -> Fields:
         "busy": tenant.is_busy,
         "request": tenant.request,  # peer, method and target; when idle, of the last
         "request_seconds": _request_seconds(tenant, now),
-        "requests": tenant.requests,
-        "errors": tenant.errors,
+        "requests": None if tenant.is_keeper else tenant.requests,
+        "errors": None if tenant.is_keeper else tenant.errors,
+        "program": tenant.program or None,  # that it keeps: its pid
         "busy_seconds": tenant.busy / SECOND,
         "lobby": tenant.lobby,
         "draining": tenant.draining,
@@ -101,8 +102,11 @@ def _describe_slot(house: House, member: Member, now: float) -> Fields:
 def _state_of(member: Member, tenant: Tenant) -> tuple[str, float]:
     """The state in a word, and since when; one that serves is busy, or idle."""
     if member.state is not State.SERVING:
-        word = {State.ORDERED: "starting", State.BOOTING: "starting"}
-        return word.get(member.state, member.state.name.lower()), member.since
+        is_starting = member.state in STARTING
+        word = "starting" if is_starting else member.state.name.lower()
+        return word, member.since
+    if tenant.is_keeper:
+        return "serving", member.since
     if tenant.is_busy:
         return "busy", tenant.started / SECOND
     return "idle", max(member.since, tenant.ended / SECOND)

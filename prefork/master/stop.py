@@ -57,10 +57,10 @@ class Stop:
         """Close the doors to newcomers; have everyone answer who is inside."""
         self._listeners.close_doors()
         self._crew.drain = True
-        nobody_serves = not self._crew.roster.in_states(State.SERVING)
+        serving = self._crew.roster.in_states(State.SETTLING, State.SERVING)
         for member in self._crew.members():
             self._crew.retire(member)
-        if nobody_serves:  # so nobody would answer those who are queued
+        if not serving:  # so nobody would answer those who are queued
             self._order_drainer()
 
     def worker_is_ready(self, member: Member) -> None:

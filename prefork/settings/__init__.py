@@ -20,6 +20,7 @@ GROUPS = {  # the setting that begins a group: the name of the group
     "max_requests": "Recycling: a worker is replaced",
     "lobby_size": "Clients",
     "wrap": "CGI programs",
+    "settle": "Copies of the program",
     "user": "Process",
     "access_logfile": "Logs",
 }

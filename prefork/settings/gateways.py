@@ -1,13 +1,17 @@
-"""What a server has behind it, and the command for each: WSGI, CGI programs.
+"""What a server has behind it, and the command for each: WSGI, CGI, a program.
 
 To add a gateway, add a row here; `LOADERS` of prefork/template/gateways.py and
 `GATEWAYS` of prefork/worker/gateways.py are the other two places it is named in.
+EXEC is none for requests, as the program accepts by itself: its workers live another
+life, `LIVES` of prefork/worker/lives.py.
 """
 
 from dataclasses import dataclass
 
 WSGI = "wsgi"
 CGI = "cgi"
+EXEC = "exec"
+SERVING = f"{WSGI} {CGI}"  # those whose workers accept, and see each request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,13 @@ class Gateway:
     about: str  # a sentence
     missing: str  # what to say when it is not given
     examples: tuple[tuple[str, str], ...]  # what to type, what it does
+    protocol: str = ""  # of addresses that name none; "": http
+    is_greedy: bool = False  # does all that follows belong to the operand?
+
+    @property
+    def page(self) -> str:
+        """The name of its man page."""
+        return self.prog.replace(" ", "-")
 
 
 GATEWAYS = {
@@ -48,5 +59,19 @@ GATEWAYS = {
             ("prefork-cgi -b fastcgi+unix:/run/cgi.sock ./cgi-bin", "behind nginx"),
             ("prefork-cgi --wrap -b fastcgi+unix:/run/cgi.sock", "as fcgiwrap"),
         ),
+    ),
+    EXEC: Gateway(
+        prog="prefork exec",
+        operand="PROGRAM [ARGUMENT]...",
+        operand_help="it and what it is given, -- before them",
+        about="Keep copies of a FastCGI program running that accept on one socket.",
+        missing="no program: name it here, after --, such as -- php-cgi",
+        examples=(
+            ("prefork exec -- php-cgi", "fastcgi://127.0.0.1:8000"),
+            ("prefork exec -w 8 -b unix:/run/php.sock -- php-cgi", "behind nginx"),
+            ("prefork exec -w 2:8 -b unix:/run/a.sock -- ./a.fcgi", "2 to 8 copies"),
+        ),
+        protocol="fastcgi",
+        is_greedy=True,
     ),
 }

@@ -1,9 +1,9 @@
-"""CGI programs, what the processes are like, and their logs."""
+"""Programs, what the processes are like, and their logs."""
 
 from dataclasses import dataclass
 
 from prefork.settings.field import setting
-from prefork.settings.gateways import CGI, WSGI
+from prefork.settings.gateways import CGI, EXEC, SERVING, WSGI
 from prefork.settings.kinds import (
     OCTAL,
     PATHS,
@@ -74,6 +74,23 @@ class Process:
         only=CGI,
     )
 
+    settle: float = setting(
+        1.0,
+        "--settle",
+        "SECONDS",
+        "that a copy runs until it counts",
+        SECONDS,
+        only=EXEC,
+    )
+    retire_signal: str = setting(
+        "USR1",
+        "--retire-signal",
+        "NAME",
+        "that asks a copy to finish and leave",
+        choice("USR1", "TERM", "QUIT", "INT", "HUP", "USR2", "WINCH"),
+        only=EXEC,
+    )
+
     user: str = setting("", "-u --user", "USER", "user that workers run as", TEXT)
     group: str = setting("", "-g --group", "GROUP", "group that workers run as", TEXT)
     initgroups: bool = setting(
@@ -126,6 +143,7 @@ class Process:
         "a path, - for stdout, or syslog",
         TEXT,
         shown="off",
+        only=SERVING,
     )
     access_logformat: str = setting(
         COMBINED,
@@ -134,6 +152,7 @@ class Process:
         "of a line in it",
         TEXT,
         shown="combined",
+        only=SERVING,
     )
     error_logfile: str = setting(
         "-", "--error-logfile --log-file", "FILE", "everything else; - for stderr", TEXT
@@ -142,7 +161,7 @@ class Process:
         False,
         "--frontend-errors",
         "",
-        "and wsgi.errors to the log of the web server",
+        "and wsgi.errors to the web server's log",
         SWITCH,
         only=WSGI,
     )

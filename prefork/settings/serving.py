@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from prefork.settings.field import setting
-from prefork.settings.gateways import WSGI
+from prefork.settings.gateways import SERVING, WSGI
 from prefork.settings.kinds import (
     ADDRESSES,
     COUNTS,
@@ -42,7 +42,12 @@ class Serving:
         (), "-e --env", "KEY=VALUE", "set a variable; repeatable", PAIRS
     )
     script_name: str = setting(
-        "", "--script-name", "PREFIX", "of the paths that are its own", URL_PREFIX
+        "",
+        "--script-name",
+        "PREFIX",
+        "of the paths that are its own",
+        URL_PREFIX,
+        only=SERVING,
     )
     once: bool | None = setting(
         None,
@@ -70,7 +75,12 @@ class Serving:
         "", "--socket-owner", "USER[:GROUP]", "owner of unix sockets", TEXT
     )
     ajp_secret: str = setting(
-        "", "--ajp-secret", "SECRET", "what AJP front ends must know", SECRET
+        "",
+        "--ajp-secret",
+        "SECRET",
+        "what AJP front ends must know",
+        SECRET,
+        only=SERVING,
     )
 
     workers: Scale = setting(  # noqa: RUF009
@@ -82,6 +92,7 @@ class Serving:
         "N",
         "of MIN:MAX, idle ones to keep ready",
         or_word("automatic", whole(0, MOST)),
+        only=SERVING,
     )
     idle_timeout: float = setting(
         60.0,
@@ -108,7 +119,12 @@ class Serving:
         only=WSGI,
     )
     canary_path: str = setting(
-        "", "--canary-path", "PATH", "what new code must answer at a reload", URL_PATH
+        "",
+        "--canary-path",
+        "PATH",
+        "what new code must answer at a reload",
+        URL_PATH,
+        only=SERVING,
     )
     bake: float | None = setting(
         None,

@@ -71,6 +71,14 @@ class Address:
         return f"{self.protocol}{separator}{place}"
 
 
+def with_protocol(text: str, protocol: str) -> str:
+    """An address that names no protocol, with this one; else as it is."""
+    is_place = text.startswith(("unix:", "fd:"))
+    if not is_place and _PROTOCOL.match(text):
+        return text
+    return f"{protocol}{'+' if is_place else '://'}{text}"
+
+
 def same(old: Address, new: Address) -> bool:
     """May the listener of `old` serve `new`?  Whoever accepts picks the protocol."""
     return old.place == new.place

@@ -1,17 +1,18 @@
-"""Memory: how much of it this process holds."""
+"""Memory: how much of it a process holds."""
 
 import os
 
 PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 
 
-def read_rss() -> int:
-    """Resident bytes of this process, pages shared with others included.
+def read_rss(pid: int = 0) -> int:
+    """Resident bytes of a process, or (0) of this one.
 
-    The second field of /proc/self/statm (proc_pid_statm(5)).
+    Pages that are shared with others included: the second field of
+    /proc/self/statm (proc_pid_statm(5)).
     """
     # Opened each time: a descriptor kept over a fork would show the parent's.
-    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    statm = os.open(f"/proc/{pid or 'self'}/statm", os.O_RDONLY)
     try:
         return int(os.read(statm, 128).split()[1]) * PAGE
     finally:

@@ -5,7 +5,8 @@ from typing import Any
 
 from prefork.gateways.cgi_site import Site, Wrap
 from prefork.settings import Settings
-from prefork.settings.gateways import CGI, WSGI
+from prefork.settings.gateways import CGI, EXEC, WSGI
+from prefork.system.command import find_command
 from prefork.template import loader
 
 
@@ -22,7 +23,12 @@ def _find_programs(settings: Settings) -> object:
     return Wrap(settings.allow) if settings.wrap else Site(settings.app)
 
 
+def _find_program(settings: Settings) -> object:
+    return find_command(settings.app)
+
+
 LOADERS: dict[str, Callable[[Settings], object]] = {
     WSGI: _load_application,
     CGI: _find_programs,
+    EXEC: _find_program,
 }

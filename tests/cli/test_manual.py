@@ -19,7 +19,7 @@ MAN = Path(__file__).parents[2] / "man"
 COMMAND = MAN / "prefork-wsgi.1"
 FILE = MAN / "prefork.toml.5"
 CONTROL = MAN / "prefork.1"
-SERVERS = {name: MAN / f"{known.prog}.1" for name, known in GATEWAYS.items()}
+SERVERS = {name: MAN / f"{known.page}.1" for name, known in GATEWAYS.items()}
 
 every_page = pytest.mark.parametrize(
     "page", [*SERVERS.values(), FILE, CONTROL], ids=lambda page: page.name

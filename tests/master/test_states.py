@@ -69,7 +69,10 @@ def test_only_a_ready_worker_is_announced() -> None:
         for event, (after, action) in row.items()
         if action is Action.ANNOUNCE
     ]
-    assert announced == [(State.BOOTING, Event.READY, State.SERVING)]
+    assert announced == [
+        (State.BOOTING, Event.READY, State.SERVING),
+        (State.SETTLING, Event.READY, State.SERVING),
+    ]
 
 
 def test_the_dead_know_no_events() -> None:

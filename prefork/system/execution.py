@@ -1,0 +1,130 @@
+"""A program that accepts by itself: started with a listener as stdin; its end.
+
+FastCGI 1.0, section 2.2: "The Web server leaves a single file descriptor,
+FCGI_LISTENSOCK_FILENO, open when the application begins execution."
+"""
+
+import errno
+import os
+import signal
+import socket
+import struct
+from collections.abc import Sequence
+
+from prefork.system.processes import die_with
+from prefork.system.program import ALL_SIGNALS
+from prefork.system.signals import blocked, unblock_all
+
+STDIN, STDOUT, STDERR = range(3)
+FOREVER = struct.pack("ll", 0, 0)  # struct timeval, to SO_RCVTIMEO
+
+
+class Execution:
+    """A program that runs, leader of a session and a process group of its own.
+
+    `stdout` and `stderr` are our ends of its pipes, not blocking.
+    """
+
+    def __init__(self, pid: int, stdout: int, stderr: int) -> None:
+        self.pid = pid
+        self.stdout = stdout
+        self.stderr = stderr
+        self._pidfd = os.pidfd_open(pid)
+
+    def fileno(self) -> int:
+        """Readable when it has ended: pidfd_open(2)."""
+        return self._pidfd
+
+    def signal(self, number: int) -> None:
+        """Signal the program alone."""
+        try:
+            os.kill(self.pid, number)
+        except PermissionError:
+            pass  # it is set-user-ID, and not ours to signal
+
+    def kill_group(self) -> None:
+        """End it, and all that it has started."""
+        kill_group(self.pid)
+
+    def reap(self) -> int:
+        """Wait for its end, and end what it leaves behind.
+
+        Returns its status as os.waitstatus_to_exitcode() does.
+        """
+        # Until it is reaped, the number of the group is not given to anybody else.
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        self.kill_group()
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    def close(self) -> None:
+        for fd in (self.stdout, self.stderr, self._pidfd):
+            os.close(fd)
+
+
+def kill_group(leader: int) -> None:
+    """Send KILL to a process group, if there still is one and it is ours to end."""
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def make_blocking(listener: socket.socket) -> None:
+    """What a program expects that waits in accept(); for all who share the socket."""
+    os.set_blocking(listener.fileno(), True)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, FOREVER)
+
+
+def execute(file: str, command: list[str], *, listener: int) -> Execution:
+    """Start `file` with the arguments `command`; OSError says why it cannot be.
+
+    By fork(2), since posix_spawn(3) cannot arrange that it dies with us.
+    """
+    stdout, its_stdout = os.pipe2(os.O_CLOEXEC)
+    stderr, its_stderr = os.pipe2(os.O_CLOEXEC)
+    failure, its_failure = os.pipe2(os.O_CLOEXEC)
+    parent = os.getpid()
+    with blocked():
+        pid = os.fork()
+        if not pid:
+            _become(
+                file, command, (listener, its_stdout, its_stderr), its_failure, parent
+            )
+    for fd in (its_stdout, its_stderr, its_failure):
+        os.close(fd)
+    with open(failure, "rb") as pipe:
+        code = pipe.read()  # at once, or when exec has closed the other end
+    if code:
+        os.waitpid(pid, 0)
+        os.close(stdout)
+        os.close(stderr)
+        raise OSError(int(code), os.strerror(int(code)), file)
+    os.set_blocking(stdout, False)
+    os.set_blocking(stderr, False)
+    return Execution(pid, stdout, stderr)
+
+
+def _become(
+    file: str,
+    command: list[str],
+    standard: Sequence[int],
+    failure: int,
+    parent: int,
+) -> None:
+    """The child: nothing of ours is left in it but descriptors 0 to 2."""
+    code = errno.ESRCH
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in ALL_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        unblock_all()
+        os.setsid()
+        for fd, source in enumerate(standard):
+            os.dup2(source, fd)
+        if die_with(parent, signal.SIGKILL):
+            os.execv(file, command)
+    except OSError as error:
+        code = error.errno or code
+    os.write(failure, str(code).encode())
+    os._exit(1)
