@@ -24,7 +24,7 @@ from prefork.master.logs import Logs
 from prefork.master.obituary import Obituary
 from prefork.master.probation import Probation
 from prefork.master.reactor import Reactor
-from prefork.master.refork import PAUSE, find_warmed
+from prefork.master.refork import Reforks
 from prefork.master.reload import Phase, Reload
 from prefork.master.roster import Member
 from prefork.master.staff import Staff
@@ -72,7 +72,7 @@ class Succession:
         self._is_returning = False  # the workers of before replace the new ones
         self._probation: Probation | None = None
         self._watcher = Watcher(arguments, reactor, logs.log, on_change=self.ask)
-        self._refork_at = 0.0  # monotonic; not before
+        self._reforks = Reforks(crew, templates)
         self._failed_sources: list[str] = []  # of the last candidate, if it failed
         self.reload: Reload | None = None
         self.number = 0  # of the last reload that was begun
@@ -123,8 +123,9 @@ class Succession:
             self._advance_probation(self._probation, now)
         elif self._is_returning and self._staff.has_rolled():
             self._end_return()
-        elif may_begin and now >= self._refork_at:
-            self._consider_refork(now)
+        elif may_begin:
+            target = self._staff.target
+            self.reload = self._reforks.consider(target, now, self._make_reload)
 
     def _advance_reload(self, reload: Reload, now: float) -> None:
         reload.check_deadlines(now)
@@ -193,7 +194,7 @@ class Succession:
         self.reload = None
         self._crew.drain = False
         if reload.cause is REFORK:
-            self._end_refork(reload)
+            self._reforks.end(reload, self._staff.target)
             return
         self.outcome = Outcome(
             self.number,
@@ -204,39 +205,6 @@ class Succession:
             time.time(),
             reload.seconds,
         )
-
-    # Without new code
-
-    def _consider_refork(self, now: float) -> None:
-        origin = self._staff.target
-        if not origin.refork_after or origin.stage is not Stage.READY:
-            return
-        members, served = self._crew.roster.of(origin.number), self._crew.served
-        if member := find_warmed(members, served, after=origin.refork_after[0]):
-            self._refork(origin, member, now)
-
-    def _refork(self, origin: Generation, member: Member, now: float) -> None:
-        candidate = self._templates.create(origin.settings, origin.listeners)
-        candidate.preload = origin.preload
-        candidate.refork_after = origin.refork_after[1:]
-        try:
-            theirs = self._templates.promise(candidate, now)
-        except OSError:  # no descriptors are left: they may come back
-            self._refork_at = now + PAUSE
-            return
-        self.reload = self._make_reload(REFORK)
-        served = self._crew.served(member.slot)
-        self.reload.begin_with(candidate, worker=member.slot, requests=served)
-        self._crew.promote(member, candidate.number, theirs)
-        theirs.close()
-
-    def _end_refork(self, reload: Reload) -> None:
-        """If the worker came to nothing, another one may be fit; but if what it has
-        learnt is bad, it ends here, until new code comes."""
-        if reload.failed_in is Phase.BOOT:
-            self._refork_at = time.monotonic() + PAUSE
-        elif reload.failed_in is not None:
-            self._staff.target.refork_after = ()
 
     # After COMMIT
 

@@ -170,6 +170,21 @@ def test_a_template_that_is_killed_while_it_boots(server: Server, site: Site) ->
     accept(server, site)
 
 
+def test_a_template_that_is_killed_after_it_has_loaded(
+    server: Server, site: Site
+) -> None:
+    """Another one would import what is published by then, and nobody has tried it."""
+    server.start("-w", "2", "--bake", "30", app=site.app, env=site.env)
+    site.publish("2")
+    server.signal(signal.SIGHUP)
+    server.wait_log("started worker .* generation=2")
+    site.publish("3")
+    os.kill(titled(server, "template gen 2"), signal.SIGKILL)
+    server.wait_log(r"reload failed phase=canary .*\n.*died while running: SIGKILL")
+    eventually(lambda: len(server.workers(1)) == len(server.workers()) == 2)
+    assert server.get("/version") == (200, b"1")
+
+
 def titled(server: Server, words: str) -> int:
     """The process whose title has these words; 0 if there is none yet."""
     found = (pid for pid, title in server.processes().items() if words in title)
