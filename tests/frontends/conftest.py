@@ -8,16 +8,14 @@ from collections.abc import Iterator
 import pytest
 from serving.front_end import FrontEnd, Make
 from serving.makes import MAKES
+from serving.matrix import Outcome, format_matrix
 from serving.pool import TRANSPORTS, Pool
 
-from prefork.protocols.table import PROTOCOLS
-
-WANTED = tuple({each for make in MAKES.values() for each in make.protocols} & {*PROTOCOLS})
+WANTED = tuple({each for make in MAKES.values() for each in make.protocols})
 PAIRS = [
     pytest.param((make, protocol, transport), id=f"{make.name}-{protocol}-{transport}")
     for make in MAKES.values()
     for protocol in make.protocols
-    if protocol in PROTOCOLS
     for transport in TRANSPORTS
 ]
 
@@ -47,13 +45,38 @@ def front(
     """A front end before the pool; what it cannot do is expected to fail."""
     test = request.node.originalname.removeprefix("test_")
     make, protocol, transport = running.make, running.protocol, running.transport
+    kind = (make.name, protocol, transport, test.replace("_", " "))
+    request.node.user_properties.append(("front end", kind))
     if reason := make.lack(test, protocol, transport):
+        if test in make.spared:
+            pytest.xfail(reason)
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-    request.node.user_properties.append(("front end", (make.name, protocol)))
     lines, more = len(running.log), len(pool.log)
     yield running
     print(f"--- {running.make.name} ---\n{running.log[lines:]}")
     print(f"--- prefork ---\n{pool.log[more:]}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line a test, one column a front end with a protocol."""
+    outcomes = [
+        Outcome(*kind, is_ok=not report.failed, lack=getattr(report, "wasxfail", ""))
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport)
+        for name, kind in report.user_properties
+        if name == "front end" and (report.when == "call" or not report.passed)
+    ]
+    if outcomes:
+        terminalreporter.section("front ends")
+        for line in format_matrix(sorted(outcomes, key=place)):
+            terminalreporter.write_line(line)
+
+
+def place(outcome: Outcome) -> tuple[int, int]:
+    """Columns in the order of the makes and of what they speak."""
+    make = MAKES[outcome.make]
+    return [*MAKES].index(make.name), make.protocols.index(outcome.protocol)
 
 
 def need(make: Make) -> None:

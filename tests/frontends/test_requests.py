@@ -130,7 +130,9 @@ def test_a_slow_upload_arrives(front: FrontEnd) -> None:
 
 def test_a_client_that_waits_for_100_continue_gets_it(front: FrontEnd) -> None:
     with front.wire() as wire:
-        wire.request("/there", "Content-Length: 5", "Expect: 100-continue", method="PUT")
+        wire.request(
+            "/there", "Content-Length: 5", "Expect: 100-continue", method="PUT"
+        )
         assert wire.read_answer(with_body=False).status == 100
         wire.send(b"hello")
         answer = wire.read_answer()

@@ -10,6 +10,14 @@ from serving.front_end import FrontEnd
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.frontend]
 
 
+def was_cut(front: FrontEnd, target: str) -> bool:
+    """The client is told: in the middle of the answer, or instead of it."""
+    try:
+        return front.get(target).status >= 500
+    except (http.client.IncompleteRead, http.client.RemoteDisconnected):
+        return True
+
+
 def check(front: FrontEnd) -> None:
     """Every worker still serves."""
     for _ in range(8):
@@ -24,14 +32,12 @@ def test_an_error_before_the_head_is_a_500(front: FrontEnd) -> None:
 
 
 def test_an_error_after_the_head_is_seen_by_the_client(front: FrontEnd) -> None:
-    with pytest.raises(http.client.IncompleteRead):
-        front.get("/fail-late")
+    assert was_cut(front, "/fail-late")
     check(front)
 
 
 def test_an_answer_that_is_too_short_is_seen_by_the_client(front: FrontEnd) -> None:
-    with pytest.raises(http.client.IncompleteRead):
-        front.get("/fail-short")
+    assert was_cut(front, "/fail-short")
     check(front)
 
 

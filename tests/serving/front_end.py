@@ -40,6 +40,8 @@ class Make:
     command: Callable[[Path, Path], list[str]]  # (directory, its configuration)
     # What it does not do, whatever stands behind it: test: {protocols: reason}.
     lacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # Those of them that are not tried: it would hang, or the moment decides.
+    spared: tuple[str, ...] = ()
 
     @property
     def path(self) -> str | None:

@@ -43,7 +43,7 @@ NGINX = Make(
     lacks={
         "connections_are_kept": {"scgi uwsgi": ONE_REQUEST},
         "an_error_after_the_head_is_seen_by_the_client": {
-            "fastcgi scgi+unix uwsgi+unix": NO_END
+            "scgi+unix uwsgi+unix": NO_END
         },
     },
 )
