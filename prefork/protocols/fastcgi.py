@@ -30,9 +30,10 @@ from prefork.protocols.fastcgi_records import (
     format_stream,
     parse_pairs,
 )
+from prefork.protocols.known import Reader
 from prefork.protocols.request import Request
 from prefork.protocols.terms import Terms
-from prefork.protocols.variables import Gatherer, format_request_line
+from prefork.protocols.variables import format_request_line
 
 
 class Fastcgi:
@@ -40,7 +41,7 @@ class Fastcgi:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self.gatherer = Gatherer(parse_pairs, terms.limits)
+        self.reader = Reader(parse_pairs, terms)
         self.web_servers = parse_web_servers(terms.web_servers)
         self.values = {
             "FCGI_MAX_CONNS": str(terms.capacity),
@@ -170,18 +171,20 @@ class FastcgiConversation:
 
     def _begin(self, rest: bytes) -> Request:
         """PARAMS is whole: a request, whose body may begin in `rest`."""
-        terms = self._fastcgi.terms
         params = b"".join(self._params)
         self._params.clear()
-        self._asked = self._fastcgi.gatherer.gather(params, *find_client(params))
+        at = find_client(params)
+        variables, length = self._fastcgi.reader.read(
+            params, *at, remote=self.remote, asked=self._asked
+        )
         request = make_request(
-            self._asked,
+            variables,
+            length,
             self._role,
             self._number,
             rest,
             keeps=self._keeps,
-            terms=terms,
-            remote=self.remote,
+            limits=self._fastcgi.terms.limits,
             heed=self.heed,
         )
         self._has_head = True

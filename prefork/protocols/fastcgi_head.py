@@ -7,47 +7,47 @@ from prefork.protocols.fastcgi_records import (
     DATA,
     FILTER,
     HEADER,
+    RESPONDER,
     ROLES,
     STDIN,
     VERSION,
 )
 from prefork.protocols.grammar import CONTENT_LENGTH
 from prefork.protocols.request import Request
-from prefork.protocols.terms import Limits, Terms
-from prefork.protocols.variables import complete, read_length
+from prefork.protocols.terms import Limits
 
 
 def make_request(
-    asked: dict[str, str],
+    variables: dict[str, str],
+    length: int | None,
     role: int,
     number: int,
     rest: bytes,
     *,
     keeps: bool,
-    terms: Terms,
-    remote: dict[str, str],
+    limits: Limits,
     heed: Heed,
 ) -> Request:
     """A request of what the front end has said; ProtocolError.
 
-    `number` is its id, `rest` what has come after PARAMS, and `heed` takes what
-    does not belong to its body.
+    `length` is CONTENT_LENGTH, `number` the request's id, `rest` what has come after
+    PARAMS; `heed` takes what does not belong to its body.
     """
-    variables = complete(asked, terms, remote)
     variables["FCGI_ROLE"] = ROLES[role]
-    sizes = find_sizes(variables, role, terms.limits)
     # The end of STDIN has nearly always come with the head.
-    is_bare = role != FILTER and not sizes.get(STDIN)
-    if is_bare and rest[:8] == HEADER.pack(VERSION, STDIN, number, 0, 0):
+    end = HEADER.pack(VERSION, STDIN, number, 0, 0)
+    if role == RESPONDER and not length and rest.startswith(end):
         return Request(variables, body=None, rest=rest[8:], keep_alive=keeps)
-    body = None
-    if sizes:
-        body = StreamsBody(number, sizes, limit=terms.limits.body, heed=heed)
+    sizes = find_sizes(variables, length, role, limits)
+    if not sizes:
+        rest = rest.removeprefix(end)
+        return Request(variables, body=None, rest=rest, keep_alive=keeps)
+    body = StreamsBody(number, sizes, limit=limits.body, heed=heed)
     return Request(variables, body=body, rest=rest, keep_alive=keeps)
 
 
 def find_sizes(
-    variables: dict[str, str], role: int, limits: Limits
+    variables: dict[str, str], length: int | None, role: int, limits: Limits
 ) -> dict[int, int | None]:
     """The streams that follow, and how long each must be; None: as long as it is.
 
@@ -55,7 +55,6 @@ def find_sizes(
     first one ends, as in libfcgi; that is known because CONTENT_LENGTH is there,
     even if it is 0.
     """
-    length = read_length(variables, limits)
     if role == AUTHORIZER:
         # FastCGI specification 6.3: an Authorizer is told of the request, and gets
         # no body; not every web server sends even the end of one.

@@ -9,19 +9,13 @@ from typing import Protocol
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer, format_refusal
 from prefork.protocols.http_body import LengthBody
+from prefork.protocols.known import Asked
 from prefork.protocols.request import Request
-from prefork.protocols.terms import Limits, Terms
-from prefork.protocols.variables import (
-    complete,
-    format_request_line,
-    read_length,
-)
+from prefork.protocols.variables import NO_LENGTH, format_request_line
 
 
 class Packets(Protocol):
     """What two protocols do differently."""
-
-    terms: Terms
 
     @property
     def answers(self) -> type[CgiAnswer]: ...
@@ -31,8 +25,10 @@ class Packets(Protocol):
     def measure(self, data: bytes) -> int:
         """Bytes of the whole packet that `data` begins; 0: too little to tell."""
 
-    def read(self, packet: bytes) -> dict[str, str] | bytes:
-        """The variables in a packet; or what to reply to one that is no request."""
+    def read(
+        self, packet: bytes, *, remote: dict[str, str], asked: dict[str, str]
+    ) -> Asked | bytes:
+        """What a packet asks for; or what to reply to one that is no request."""
 
 
 class PacketConversation:
@@ -49,7 +45,7 @@ class PacketConversation:
         self._size = 0  # of the whole packet, as soon as it is known
         self.remote = remote
         self.replies = b""
-        self._asked: dict[str, str] = {}  # of the front end
+        self._asked: dict[str, str] = {}  # of the front end, by what was refused
 
     @property
     def request_line(self) -> str:
@@ -73,11 +69,13 @@ class PacketConversation:
             self._size = size
             return None
         self._buffer.clear()
-        variables = self._packets.read(data[:size])
-        if isinstance(variables, bytes):
-            self.replies = variables
+        asked = self._packets.read(data[:size], remote=self.remote, asked=self._asked)
+        if isinstance(asked, bytes):
+            self.replies = asked
             return None
-        return self._begin(variables, data[size:])
+        variables, length = asked
+        body = LengthBody(length) if length else None
+        return Request(variables, body=body, rest=data[size:], keep_alive=False)
 
     def answer(self, request: Request, *, date: str, keep_alive: bool) -> CgiAnswer:
         """Answer a request; `keep_alive` means nothing here."""
@@ -87,16 +85,9 @@ class PacketConversation:
         """The whole answer to a request that was refused; then close."""
         return format_refusal(self._packets.refusal, error)
 
-    def _begin(self, variables: dict[str, str], rest: bytes) -> Request:
-        self._asked = variables
-        terms = self._packets.terms
-        body = read_body(variables, terms.limits)
-        variables = complete(variables, terms, self.remote)
-        return Request(variables, body=body, rest=rest, keep_alive=False)
 
-
-def read_body(variables: dict[str, str], limits: Limits) -> LengthBody | None:
-    length = read_length(variables, limits)
-    if length is None and "HTTP_TRANSFER_ENCODING" in variables:
+def check_length(variables: dict[str, str]) -> None:
+    """A chunked body ends where its length says, if the front end knows it."""
+    is_chunked = "HTTP_TRANSFER_ENCODING" in variables
+    if is_chunked and variables.get("CONTENT_LENGTH", "") in NO_LENGTH:
         raise ProtocolError("chunked body without CONTENT_LENGTH", status=411)
-    return LengthBody(length) if length else None

@@ -3,9 +3,10 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer
 from prefork.protocols.grammar import CONTENT_LENGTH
-from prefork.protocols.packet import PacketConversation
+from prefork.protocols.known import Asked, Reader
+from prefork.protocols.packet import PacketConversation, check_length
 from prefork.protocols.terms import Terms
-from prefork.protocols.variables import Gatherer, Pairs
+from prefork.protocols.variables import Pairs
 
 LONGEST_LENGTH = 9  # digits: no netstring is as long, whatever the limit
 
@@ -18,7 +19,7 @@ class Scgi:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self._gatherer = Gatherer(parse_pairs, terms.limits)
+        self._reader = Reader(parse_pairs, terms, check=check)
 
     def converse(self, remote: dict[str, str]) -> PacketConversation:
         """Begin with a connection; `remote`: the variables that it alone has."""
@@ -38,20 +39,26 @@ class Scgi:
             raise ProtocolError("netstring too long", status=431)
         return len(digits) + 1 + size + 1
 
-    def read(self, packet: bytes) -> dict[str, str]:
-        """The variables in a netstring."""
+    def read(
+        self, packet: bytes, *, remote: dict[str, str], asked: dict[str, str]
+    ) -> Asked:
+        """What a netstring asks for."""
         if packet[-1] != 44:  # the comma that ends a netstring
             raise ProtocolError("netstring longer than its length")
         pairs = packet[packet.index(b":") + 1 : -1]
-        variables = self._gatherer.gather(pairs, *find_client(pairs))
-        # SCGI: "There MUST also always be a header with the name "SCGI" and a
-        # value of "1"."
-        if variables.pop("SCGI", "") != "1":
-            raise ProtocolError("no variable SCGI")
-        if "CONTENT_LENGTH" not in variables:
-            raise ProtocolError("no CONTENT_LENGTH")
-        restore_length(variables)
-        return variables
+        at = find_client(pairs)
+        return self._reader.read(pairs, *at, remote=remote, asked=asked)
+
+
+def check(variables: dict[str, str]) -> None:
+    # SCGI: "There MUST also always be a header with the name "SCGI" and a value of
+    # "1"."
+    if variables.pop("SCGI", "") != "1":
+        raise ProtocolError("no variable SCGI")
+    if "CONTENT_LENGTH" not in variables:
+        raise ProtocolError("no CONTENT_LENGTH")
+    restore_length(variables)
+    check_length(variables)
 
 
 def parse_pairs(data: bytes) -> Pairs:

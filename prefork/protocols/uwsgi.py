@@ -3,10 +3,11 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer
 from prefork.protocols.http_answer import format_status_line
+from prefork.protocols.known import Asked, Reader
 from prefork.protocols.memo import Memo
-from prefork.protocols.packet import PacketConversation
+from prefork.protocols.packet import PacketConversation, check_length
 from prefork.protocols.terms import Terms
-from prefork.protocols.variables import Gatherer, Pairs
+from prefork.protocols.variables import Pairs
 
 HEADER = 4  # modifier1, size of the pairs (16 bits, little-endian), modifier2
 REQUEST, PING = 0, 100  # modifier1
@@ -29,7 +30,7 @@ class Uwsgi:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self._gatherer = Gatherer(parse_pairs, terms.limits)
+        self._reader = Reader(parse_pairs, terms, check=check_length)
 
     def converse(self, remote: dict[str, str]) -> PacketConversation:
         """Begin with a connection; `remote`: the variables that it alone has."""
@@ -49,12 +50,15 @@ class Uwsgi:
             raise ProtocolError("packet too long", status=431)
         return HEADER + size
 
-    def read(self, packet: bytes) -> dict[str, str] | bytes:
-        """The variables in a packet; or the reply to a ping."""
+    def read(
+        self, packet: bytes, *, remote: dict[str, str], asked: dict[str, str]
+    ) -> Asked | bytes:
+        """What a packet asks for; or the reply to a ping."""
         if packet[0] == PING:
             return PONG
         pairs = packet[HEADER:]
-        return self._gatherer.gather(pairs, *find_client(pairs))
+        at = find_client(pairs)
+        return self._reader.read(pairs, *at, remote=remote, asked=asked)
 
 
 def find_client(data: bytes) -> tuple[int, int]:

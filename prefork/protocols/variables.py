@@ -6,11 +6,9 @@ makes a dict of them, `complete` finishes it.
 """
 
 import re
-from collections.abc import Callable
 
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import CONTENT_LENGTH, METHOD
-from prefork.protocols.memo import BytesMemo
 from prefork.protocols.target import complete_target
 from prefork.protocols.terms import Limits, Terms
 
@@ -61,66 +59,9 @@ def join_repeated(pairs: Pairs) -> dict[str, str]:
     return variables
 
 
-class Pieces(BytesMemo[dict[str, str]]):
-    """Stretches of pairs, looked up by their bytes."""
-
-    __slots__ = ("_limits", "parse")
-
-    def __init__(self, parse: Callable[[bytes], Pairs], limits: Limits) -> None:
-        super().__init__()
-        self.parse = parse
-        self._limits = limits
-
-    def compute(self, key: bytes) -> dict[str, str]:
-        return gather(self.parse(key), self._limits)
-
-
-class Gatherer:
-    """Gathers pairs as they are on the wire, most of which have been seen before.
-
-    Web servers name the client's address and port one after the other, or nearly.
-    With nginx and lighttpd what is asked for stands before them, and the fields of
-    the client stand behind; with Apache it is the other way round.  Each of the
-    two comes again and again: 22 pairs of uwsgi cost 4.5 instead of 11 µs.
-    """
-
-    __slots__ = ("_after", "_before", "_limits")
-
-    def __init__(self, parse: Callable[[bytes], Pairs], limits: Limits) -> None:
-        self._before = Pieces(parse, limits)
-        self._after = Pieces(parse, limits)
-        self._limits = limits
-
-    def gather(self, data: bytes, start: int, end: int) -> dict[str, str]:
-        """What gather() makes of all pairs in `data`; ProtocolError.
-
-        `start`, `end`: where REMOTE_ADDR seems to begin, and REMOTE_PORT to end.
-        """
-        parse, limits = self._before.parse, self._limits
-        if 0 <= start < end:
-            try:
-                before, after = self._before[data[:start]], self._after[data[end:]]
-                variables = gather(parse(data[start:end]), limits)
-            except ProtocolError:
-                pass  # they are elsewhere; or the whole is malformed as well
-            else:
-                size = len(before) + len(variables) + len(after)
-                if size <= limits.variables and (
-                    len(together := before | variables | after) == size
-                    or not is_joined(before, variables, after)
-                ):
-                    return together
-        return gather(parse(data), limits)
-
-
-def is_joined(one: dict[str, str], *others: dict[str, str]) -> bool:
-    """Is there a variable in two of them that is joined, not replaced?"""
-    names = {*one}
-    for other in others:
-        if any(name.startswith("HTTP_") for name in names & other.keys()):
-            return True
-        names |= other.keys()
-    return False
+def is_joined(one: dict[str, str], other: dict[str, str]) -> bool:
+    """Is there a variable in both of them that is joined, not replaced?"""
+    return any(name.startswith("HTTP_") for name in one.keys() & other.keys())
 
 
 def complete(

@@ -1,16 +1,10 @@
 """The variables of front ends: joined, dropped, completed; and in stretches."""
 
-import re
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from prefork.errors import ProtocolError
 from prefork.protocols.terms import Limits, Terms
 from prefork.protocols.variables import (
-    Gatherer,
-    Pairs,
     complete,
     gather,
     read_length,
@@ -72,84 +66,6 @@ def test_there_may_be_as_many_as_the_limit() -> None:
 
 
 # ---- gathering in stretches
-
-
-def parse_lines(data: bytes) -> Pairs:
-    """A wire of our own: NAME:VALUE, and a line end."""
-    if not re.fullmatch(rb"(?:[^:\n]*:[^:\n]*\n)*", data):
-        raise ProtocolError("no lines")
-    lines = data.decode("latin-1").splitlines()
-    return [(line.split(":")[0], line.split(":")[1]) for line in lines]
-
-
-LINES = st.lists(
-    st.tuples(
-        st.sampled_from(["A", "B", "HTTP_A", "REMOTE_ADDR", "SCRIPT_NAME", ""]),
-        st.sampled_from(["", "x", "y=z"]),
-    )
-)
-
-
-@given(LINES, st.integers(-1, 99), st.integers(-1, 99))
-def test_wherever_it_is_cut_the_pairs_are_the_same(
-    pairs: Pairs, start: int, end: int
-) -> None:
-    wire = "".join(f"{name}:{value}\n" for name, value in pairs).encode()
-    gatherer = Gatherer(parse_lines, Limits())
-    try:
-        expected = gather(pairs, Limits())
-    except ProtocolError as error:
-        for _ in range(2):
-            with pytest.raises(ProtocolError, match=error.reason):
-                gatherer.gather(wire, start, end)
-    else:
-        for _ in range(2):
-            assert gatherer.gather(wire, start, end) == expected
-
-
-def test_a_stretch_that_was_seen_is_not_parsed_again() -> None:
-    parsed = []
-
-    def parse(data: bytes) -> Pairs:
-        parsed.append(data)
-        return parse_lines(data)
-
-    gatherer = Gatherer(parse, Limits())
-    for port in (b"1", b"2"):
-        wire = b"A:b\nREMOTE_PORT:" + port + b"\nHTTP_A:b\n"
-        gathered = gatherer.gather(wire, 4, 18)
-        assert gathered == {"A": "b", "REMOTE_PORT": port.decode(), "HTTP_A": "b"}
-        gathered.clear()  # it is the request's own
-    assert parsed[3:] == [b"REMOTE_PORT:2\n"]
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "is_known"),
-    [("SCRIPT_NAME", "new", True), ("HTTP_A", "old,new", False)],
-)
-def test_a_variable_that_is_set_again_needs_no_second_look(
-    name: str, value: str, is_known: bool
-) -> None:
-    """nginx appends what its configuration overrides; only fields are joined."""
-    parsed = []
-
-    def parse(data: bytes) -> Pairs:
-        parsed.append(data)
-        return parse_lines(data)
-
-    before, client, after = f"{name}:old\n", "REMOTE_PORT:1\n", f"{name}:new\n"
-    wire = (before + client + after).encode()
-    at = len(before), len(before) + len(client)
-    assert Gatherer(parse, Limits()).gather(wire, *at)[name] == value
-    assert (wire not in parsed) == is_known
-
-
-@pytest.mark.parametrize("cut", [(0, 4), (4, 8), (8, 12), (-1, 0)])
-def test_the_limit_is_one_for_all_stretches(cut: tuple[int, int]) -> None:
-    wire = b"A:b\nC:d\nE:f\n"
-    assert len(Gatherer(parse_lines, Limits(variables=3)).gather(wire, *cut)) == 3
-    with pytest.raises(ProtocolError, match="too many variables"):
-        Gatherer(parse_lines, Limits(variables=2)).gather(wire, *cut)
 
 
 # ---- completing

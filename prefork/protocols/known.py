@@ -1,0 +1,107 @@
+"""What front ends ask again and again: variables, found complete by their bytes.
+
+Web servers name the client's address and port one after the other.  What stands
+before the two, and what stands behind them, comes again with every request for the
+same thing by clients of the same kind; and so does what follows from it.
+"""
+
+from collections.abc import Callable
+
+from prefork.errors import ProtocolError
+from prefork.protocols.terms import Terms
+from prefork.protocols.variables import (
+    Pairs,
+    complete,
+    gather,
+    is_joined,
+    read_length,
+)
+
+CLIENT = {"REMOTE_ADDR", "REMOTE_PORT"}
+MOST_KNOWN = 256
+LONGEST_KNOWN = 4096  # bytes of one that is remembered
+
+Asked = tuple[dict[str, str], int | None]  # variables, bytes of the body
+
+
+class Reader:
+    """Reads pairs as they are on the wire: 24 of FastCGI in 4 instead of 20 µs.
+
+    `parse` takes the wire's form of pairs apart; `check` has a look at the variables
+    as they came, and may raise ProtocolError.
+    """
+
+    __slots__ = ("_check", "_known", "_parse", "_terms")
+
+    def __init__(
+        self,
+        parse: Callable[[bytes], Pairs],
+        terms: Terms,
+        *,
+        check: Callable[[dict[str, str]], None] = lambda variables: None,
+    ) -> None:
+        self._parse = parse
+        self._terms = terms
+        self._check = check
+        self._known: dict[tuple[bytes, bytes], Asked] = {}
+
+    def read(
+        self,
+        data: bytes,
+        start: int,
+        end: int,
+        *,
+        remote: dict[str, str],
+        asked: dict[str, str],
+    ) -> Asked:
+        """Variables that are complete, and the length of the body; ProtocolError.
+
+        `start`, `end`: where REMOTE_ADDR seems to begin, and REMOTE_PORT to end.
+        `asked` takes what there was, if it is refused.
+        """
+        if 0 <= start < end and (client := self._find_client(data[start:end])):
+            key = data[:start], data[end:]
+            known = self._known.get(key) or self._learn(*key)
+            if known is not None:
+                return known[0] | client, known[1]
+        variables = gather(self._parse(data), self._terms.limits)
+        asked.update(variables)
+        return self._finish(variables, remote)
+
+    def _find_client(self, data: bytes) -> dict[str, str] | None:
+        """Both of the client's variables, and nothing else; None if it is not so."""
+        try:
+            pairs = self._parse(data)
+        except ProtocolError:
+            return None
+        if len(pairs) != 2 or "\0" in pairs[0][1] or "\0" in pairs[1][1]:
+            return None
+        is_it = pairs[0][0] == "REMOTE_ADDR" and pairs[1][0] == "REMOTE_PORT"
+        return dict(pairs) if is_it else None
+
+    def _learn(self, before: bytes, after: bytes) -> Asked | None:
+        """None if the two do not make sense by themselves."""
+        limits = self._terms.limits
+        try:
+            first = gather(self._parse(before), limits)
+            second = gather(self._parse(after), limits)
+            # nginx appends what its configuration sets again.
+            if is_joined(first, second) or not CLIENT.isdisjoint(second):
+                return None
+            if len(first) + len(second) + len(CLIENT) > limits.variables:
+                return None
+            # Not to be taken from the connection; and to be replaced in a moment.
+            client = dict.fromkeys(CLIENT, "")
+            asked = self._finish(first | client | second, {})
+        except ProtocolError:
+            return None  # as a whole it may be well; or is refused, and by its name
+        if len(before) + len(after) <= LONGEST_KNOWN:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[before, after] = asked
+        return asked
+
+    def _finish(self, variables: dict[str, str], remote: dict[str, str]) -> Asked:
+        self._check(variables)
+        length = read_length(variables, self._terms.limits)
+        return complete(variables, self._terms, remote), length
