@@ -81,7 +81,8 @@ def describe_workers(workers: Fields) -> str:
 def describe_reload(reload: Fields) -> str:
     """Write about the one that is going on, else about the last one."""
     if reload["phase"]:
-        return f"in phase {reload['phase']}"
+        of_what = " of a refork" if reload["cause"] == "refork" else ""
+        return f"in phase {reload['phase']}{of_what}"
     last = reload["last"]
     if not last:
         return ""

@@ -137,7 +137,11 @@ def _describe_reload(house: House) -> Fields:
         "when": outcome.when,
         "seconds": outcome.seconds,
     }
-    return {"phase": reload.phase.value if reload else None, "last": last}
+    return {
+        "phase": reload.phase.value if reload else None,
+        "cause": reload.cause.name if reload else None,  # reload or refork
+        "last": last,
+    }
 
 
 def _describe_totals(house: House) -> Fields:

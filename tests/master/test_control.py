@@ -70,7 +70,7 @@ def test_status_tells_who_and_where(server: Server) -> None:
     assert status["binds"] == [{"url": f"http://127.0.0.1:{server.port}", "queue": 0}]
     assert (status["workers"]["wanted"], status["workers"]["serving"]) == (2, 2)
     assert {slot["pid"] for slot in status["slots"]} == set(server.workers())
-    assert status["reload"] == {"phase": None, "last": None}
+    assert status["reload"] == {"phase": None, "cause": None, "last": None}
     assert server.stop() == 0
 
 

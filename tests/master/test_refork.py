@@ -2,12 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
 import pytest
 from serving import Load, Server, eventually
+from serving.server import ROOT
 
 from prefork.master.refork import find_warmed
 from prefork.master.roster import Member
@@ -268,6 +271,17 @@ def test_a_reload_follows_a_refork_and_begins_anew(server: Server) -> None:
     forget_the_old_template(server)
     warm(server)
     wait_phase(server, "commit", times=2)
+
+
+@process
+def test_status_tells_of_it(server: Server) -> None:
+    start(server, "-w", "1", "--bake", "30")
+    warm(server)
+    wait_phase(server, "canary")
+    which = ["--pid", str(server.pid)]
+    command = [sys.executable, "-m", "prefork.cli.control", "status", *which]
+    told = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert "reload     in phase canary of a refork\n" in told.stdout
 
 
 @process
