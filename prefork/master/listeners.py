@@ -7,8 +7,8 @@ from typing import Any
 from prefork.errors import PreforkError
 from prefork.settings import Settings
 from prefork.system import listen, privileges
-from prefork.system.exposure import check_secret
-from prefork.system.listen import Listener, parse_bind
+from prefork.system.exposure import check_exposure
+from prefork.system.listen import Listener, parse_bind, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,7 @@ class Listeners:
         """For the program that replaces this one; see prefork/master/handover.py."""
         return {
             "open": [each.state() for each in self.open],
-            "inherited": [
-                each.state() for each in self._inherited if each not in self.open
-            ],
+            "inherited": [each.state() for each in self._dropped()],
         }
 
     def prepare(self, settings: Settings, *, tries: int = 1) -> list[Listener]:
@@ -67,7 +65,7 @@ class Listeners:
         try:
             wanted = self._open(settings, tries=tries, on_refusal=_refuse)
             for each in wanted:
-                check_secret(each.address.protocol, each.socket, settings.ajp_secret)
+                check_exposure(each.address.protocol, each.socket, settings.ajp_secret)
             return wanted
         except BaseException:
             self.roll_back()
@@ -89,10 +87,19 @@ class Listeners:
         on_refusal: Callable[[PreforkError], object],
     ) -> list[Listener]:
         here = {each.address: each for each in (*self._inherited, *self.open)}
+        addresses = dict.fromkeys(map(parse_bind, settings.bind))
+        left = {
+            each.address.place: each
+            for each in here.values()
+            if each.address not in addresses
+        }
         terms = Terms.read(settings)
         self._new = []
-        for address in map(parse_bind, settings.bind):
+        for address in addresses:
             if address in here:
+                continue
+            if address.place in left:  # it is to speak something else from now on
+                here[address] = left.pop(address.place).speaking(address.protocol)
                 continue
             try:
                 here[address] = _open_listener(address, terms, tries)
@@ -100,13 +107,16 @@ class Listeners:
                 on_refusal(error)
             else:
                 self._new.append(here[address])
-        addresses = dict.fromkeys(map(parse_bind, settings.bind))
         return [here[address] for address in addresses if address in here]
 
     def roll_back(self) -> None:
         """Close what prepare() has opened."""
-        while self._new:
-            listen.close(self._new.pop())
+        for listener in self._new:
+            if listener.is_inherited:
+                listener.socket.detach()  # the next configuration may want it
+            else:
+                listen.close(listener)
+        self._new = []
 
     def adjust(self, settings: Settings) -> list[str]:
         """Have those that are open keep to the terms of a configuration in force
@@ -122,26 +132,30 @@ class Listeners:
         Returns those that are new.
         """
         for listener in self.open:
-            if listener in wanted:
+            if _is_among(listener, wanted):
                 continue
             if listener.is_inherited:
-                self._inherited = [*{*self._inherited, listener}]
+                others = (e for e in self._inherited if not _is_among(e, [listener]))
+                self._inherited = [*others, listener]
             else:
                 listen.close_door(listener)
                 listen.close(listener)
-        new, self._new = self._new, []
+        new = [each for each in wanted if each not in self.open]
+        self._new = []
         self.open = list(wanted)
         return new
 
     def are_dropped(self, wanted: Sequence[Listener]) -> bool:
         """Is there one that a new configuration does without?"""
-        return any(listener not in wanted for listener in self.open)
+        return not all(_is_among(listener, wanted) for listener in self.open)
 
     @property
     def all(self) -> list[Listener]:
         """Those that are open, and those that nobody serves just now."""
-        dropped = [each for each in self._inherited if each not in self.open]
-        return [*self.open, *dropped]
+        return [*self.open, *self._dropped()]
+
+    def _dropped(self) -> list[Listener]:
+        return [each for each in self._inherited if not _is_among(each, self.open)]
 
     def close_doors(self) -> None:
         """No newcomers: what is queued can still be accepted."""
@@ -152,6 +166,11 @@ class Listeners:
         self.roll_back()
         for listener in self.open:
             listen.close(listener)
+
+
+def _is_among(listener: Listener, others: Sequence[Listener]) -> bool:
+    """Is its socket one of theirs, whatever is spoken there?"""
+    return any(same(listener.address, each.address) for each in others)
 
 
 def _refuse(error: PreforkError) -> None:

@@ -15,6 +15,10 @@ REFUSAL = (
     "whoever connects (bind unix:PATH or 127.0.0.1, or name the protocol)"
 )
 PROVING = "ajp"  # whose peers can prove by a secret who they are
+NO_SECRET = (
+    "it would believe whoever can connect "
+    "(set ajp_secret, or bind unix:PATH or 127.0.0.1)"
+)
 ADVICE = "bind unix:PATH or 127.0.0.1, or let a firewall admit the web server alone"
 
 
@@ -41,11 +45,10 @@ def find_risk(protocol: str, sock: socket.socket) -> str:
     return f"{protocol} believes whoever can connect"
 
 
-def check_secret(protocol: str, sock: socket.socket, secret: str) -> None:
-    """ConfigError where a secret is needed, and there is none."""
-    if protocol == PROVING and not secret and is_exposed(sock):
+def check_exposure(protocol: str, sock: socket.socket, secret: str) -> None:
+    """ConfigError where a secret is needed and missing, or should not be guessed."""
+    reasons = {PROVING: "" if secret else NO_SECRET, GUESSING: REFUSAL}
+    reason = reasons.get(protocol)
+    if reason and is_exposed(sock):
         host, port = sock.getsockname()[:2]
-        raise ConfigError(
-            f"cannot listen on {protocol}://{host}:{port}: it would believe whoever "
-            "can connect (set ajp_secret, or bind unix:PATH or 127.0.0.1)"
-        )
+        raise ConfigError(f"cannot listen on {protocol}://{host}:{port}: {reason}")

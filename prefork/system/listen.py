@@ -12,12 +12,12 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from prefork.errors import ConfigError, SystemRefusal
+from prefork.errors import SystemRefusal
 from prefork.system import stdin
 from prefork.system.address import Address, Kind, parse_bind, same
-from prefork.system.exposure import GUESSING, REFUSAL, is_exposed
 from prefork.system.queue import read_queue
 from prefork.system.socketfile import FileIdentity, bind_file, is_still, remove
 
@@ -91,6 +91,15 @@ class Listener:
     def url(self) -> str:
         """The same for a client, protocol first: http://127.0.0.1:8000."""
         return self.address.located(self.name)
+
+    def speaking(self, protocol: str) -> "Listener":
+        """The same socket, for another protocol: whoever accepts picks it."""
+        return Listener(
+            replace(self.address, protocol=protocol),
+            self.socket,
+            is_inherited=self.is_inherited,
+            identity=self.identity,
+        )
 
     def __repr__(self) -> str:
         return f"<Listener {self.address.text}>"
@@ -227,9 +236,6 @@ def _adopt(address: Address) -> Listener:
         reason = "not a stream socket"
     elif not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         reason = "nobody has called listen() on it"
-    elif address.protocol == GUESSING and is_exposed(sock):
-        sock.detach()
-        raise ConfigError(f"cannot listen on {address.text}: {REFUSAL}")
     else:
         if address.number == stdin.STDIN:
             sock.detach()

@@ -158,3 +158,58 @@ def test_an_inherited_listener_can_be_dropped_and_taken_up_again(
         socket.create_connection(given.getsockname()).close()
         given.accept()[0].close()
         first.socket.detach()
+
+
+@pytest.mark.parametrize("place", ["unix:{}/app.sock", "127.0.0.1:{}"])
+def test_a_listener_can_be_made_to_speak_another_protocol(
+    opened: list[Listeners], tmp_path: Path, place: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = place.format(tmp_path if "unix" in place else port)
+    listeners = listen(opened, place)
+    (before,) = listeners.open
+    scgi = f"scgi+{place}" if "unix" in place else f"scgi://{place}"
+    for bind in (scgi, place):
+        wanted = listeners.prepare(Settings(bind=(bind,)))
+        assert not listeners.are_dropped(wanted)
+        assert listeners.commit(wanted) == wanted
+        assert [each.address.text for each in listeners.open] == [bind]
+        assert listeners.open[0].socket is before.socket
+    listeners.roll_back()
+    assert before.socket.fileno() >= 0
+
+
+def test_one_socket_does_not_speak_two_at_a_time(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    place = f"unix:{tmp_path / 'app.sock'}"
+    listeners = listen(opened, place)
+    with pytest.raises(SystemRefusal, match="another server listens there"):
+        listeners.prepare(Settings(bind=(place, f"scgi+{place}")))
+    assert is_open(tmp_path / "app.sock")
+
+
+def test_an_inherited_listener_is_there_once_whatever_it_speaks(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        inherited, own = f"fd://{given.fileno()}", f"unix:{tmp_path / 'own'}"
+        listeners = listen(opened, inherited)
+        for bind in (own, f"scgi+{inherited}", own, inherited):
+            listeners.commit(listeners.prepare(Settings(bind=(bind,))))
+            assert len(listeners.all) == (2 if bind == own else 1)
+        given.detach()
+
+
+def test_an_inherited_listener_outlives_a_refusal(
+    opened: list[Listeners], tmp_path: Path
+) -> None:
+    listeners = listen(opened, f"unix:{tmp_path / 'own'}")
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        inherited = f"fd://{given.fileno()}"
+        with pytest.raises(SystemRefusal):
+            listeners.prepare(Settings(bind=(inherited, "unix:/no/such/place")))
+        wanted = listeners.prepare(Settings(bind=(inherited,)))
+        listeners.commit(wanted)
+        given.detach()
