@@ -7,6 +7,7 @@ from pathlib import Path
 from prefork.cli.pointing import Place
 from prefork.protocols.asking.question import Question
 from prefork.protocols.asking.table import word
+from prefork.protocols.watching.cgi import PlainScript
 from prefork.protocols.watching.events import (
     Answered,
     Broken,
@@ -19,6 +20,7 @@ from prefork.protocols.watching.events import (
 from prefork.protocols.watching.fields import find
 from prefork.protocols.watching.table import watch
 from prefork.protocols.watching.variables import describe_request
+from prefork.protocols.watching.witness import Witness
 from prefork.system.address import Address
 from prefork.system.dialogue import Dialogue
 from prefork.system.reach import Program, reach
@@ -51,7 +53,7 @@ def ask_server(address: Address, question: Question, *, until: float) -> Iterato
         for _, data in dialogue.listen():
             events = witness.hear(Side.SERVER, data)
             is_measured |= any(map(tells_length, events))
-            if dialogue.was_reset and not is_measured:
+            if not data and dialogue.was_reset and not is_measured:
                 events.append(Broken("the connection was reset"))
             yield Side.SERVER, events
             for event in events:
@@ -70,7 +72,7 @@ def tells_length(event: Event) -> bool:
 def ask_program(path: Path, question: Question, *, until: float) -> Iterator[Told]:
     """Ask a program of CGI, which is not left running."""
     variables = question.meta_variables
-    witness = watch("cgi")
+    witness = Witness(PlainScript(question.method))
     program = Program(path, {n: v.encode("latin-1") for n, v in variables.items()})
     try:
         dialogue = Dialogue(
@@ -80,10 +82,9 @@ def ask_program(path: Path, question: Question, *, until: float) -> Iterator[Tol
             until=until,
             hang_up=program.end_input,
         )
-        for body in word("cgi", question):
-            dialogue.say(body)
-            asked = describe_request(1, variables.items())
-            yield Side.CLIENT, [asked, *witness.hear(Side.CLIENT, body)]
+        dialogue.say(question.body)
+        asked = describe_request(1, [*variables.items()])
+        yield Side.CLIENT, [asked, *witness.hear(Side.CLIENT, question.body)]
         for fd, data in dialogue.listen():
             if fd == program.output:
                 yield Side.SERVER, witness.hear(Side.SERVER, data)

@@ -23,7 +23,6 @@ from prefork.system.relay import Observer, Relay
 
 PROG = "prefork inspect"
 AUTOMATIC = "auto"
-PROTOCOLS = SCRIPTS.keys() - {"cgi"}  # which has no connection
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,8 +51,8 @@ def read_ends(options: Namespace) -> tuple[Address, Address, str]:
     if len(named) > 1:
         raise ValueError(f"several protocols: {', '.join(sorted(named))}")
     protocol = named.pop() if named else AUTOMATIC
-    if protocol not in PROTOCOLS:
-        choice = ", ".join(sorted(PROTOCOLS))
+    if protocol not in SCRIPTS:
+        choice = ", ".join(SCRIPTS)
         raise ValueError(f"unknown protocol {protocol!r} (there is {choice})")
     return listen, target, protocol
 

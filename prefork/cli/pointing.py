@@ -14,6 +14,8 @@ from prefork.protocols.table import DEFAULT_PROTOCOL
 from prefork.system.address import EVERY_INTERFACE, Address, Kind, parse_address
 
 LOOPBACK = "127.0.0.1"
+CGI = "cgi"  # a program, and no connection
+PROTOCOLS = (*WORDINGS, CGI)
 USUAL_PORTS = {"http": 80, "ajp": 8009}
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9-]*)(?:://|\+(?=unix:))")
 _PORT = re.compile(r"(?:\A|:)[0-9]+\Z")
@@ -52,12 +54,12 @@ def parse_place(text: str, protocol: str | None) -> tuple[Place, str]:
     protocol = named or protocol or DEFAULT_PROTOCOL
     if protocol == "https":
         raise ValueError("https is not spoken here; curl speaks it")
-    if protocol not in WORDINGS:
+    if protocol not in PROTOCOLS:
         raise ValueError(
-            f"unknown protocol {protocol!r} (there is {', '.join(WORDINGS)})"
+            f"unknown protocol {protocol!r} (there is {', '.join(PROTOCOLS)})"
         )
-    if protocol == "cgi":
-        return Place("cgi", None, Path(rest).absolute()), ""
+    if protocol == CGI:
+        return Place(CGI, None, Path(rest).absolute()), ""
     target = ""
     if not rest.startswith("unix:"):
         rest, slash, path = rest.partition("/")
@@ -80,7 +82,7 @@ def parse_end(text: str) -> tuple[str, Address]:
 
 def _split_protocol(text: str) -> tuple[str, str]:
     if text.startswith("cgi:"):
-        return "cgi", text.removeprefix("cgi:")
+        return CGI, text.removeprefix("cgi:")
     if found := _PROTOCOL.match(text):
         return found[1].lower(), text[found.end() :]
     return "", text

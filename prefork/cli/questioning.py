@@ -5,9 +5,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from prefork.cli.pointing import Place, parse_place, parse_target
+from prefork.cli.pointing import PROTOCOLS, Place, parse_place, parse_target
 from prefork.protocols.asking.question import Pairs, Question, is_within
-from prefork.protocols.asking.table import WORDINGS
 
 FORM = "application/x-www-form-urlencoded"
 SECRET = "PREFORK_AJP_SECRET"
@@ -18,11 +17,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("address", metavar="ADDRESS", help="a URL, or [PROTOCOL+]unix:SOCKET")
     add("path", metavar="PATH", nargs="?", help="with its query, if not in the URL")
-    protocols = ", ".join(WORDINGS)
+    protocols = ", ".join(PROTOCOLS)
     add(
         "--protocol",
         metavar="NAME",
-        choices=WORDINGS,
+        choices=PROTOCOLS,
         help=f"if the address names none: {protocols}",
     )
     add("-X", "--request", metavar="METHOD", help="default: GET, or POST with -d")

@@ -30,10 +30,13 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_intermixed_args(argv)  # options may come last
     try:
         place, question = read_arguments(options)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    try:
         if options.repeat > 1:
             return ask_often(place, question, options)
         return ask_once(place, question, options)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -87,9 +90,10 @@ def ask(
         outcome.judge(options.expect)
     except PreforkError as error:
         outcome.problem, outcome.exit_status = str(error), error.exit_status
-    outcome.seconds = time.monotonic() - began
-    if transcript:
-        transcript.finish(time.monotonic())
+    finally:
+        outcome.seconds = time.monotonic() - began
+        if transcript:
+            transcript.finish(time.monotonic())
     return outcome
 
 

@@ -94,7 +94,8 @@ def test_between_nginx_and_prefork(prefork: str, tmp_path: Path, protocol: str) 
         FrontEnd(NGINX, protocol, onlooker.place) as nginx,
     ):
         for _ in range(2):
-            assert nginx.ask("POST", "/echo", body=b"hello").body == b"hello"
+            answer = nginx.ask("POST", "/echo", body=b"hello")
+            assert (answer.status, answer.body) == (200, b"hello"), nginx.log
         eventually(
             lambda: onlooker.seen.count(" ms = 200; 5 B asked, 5 B answered") == 2
         )

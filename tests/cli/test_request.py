@@ -197,6 +197,14 @@ def test_runs_a_program(ask: Ask, tmp_path: Path) -> None:
     assert err == "stderr: complaint\n"
 
 
+def test_a_program_that_is_asked_for_a_head_has_no_body(
+    ask: Ask, tmp_path: Path
+) -> None:
+    place = write_program(tmp_path / "program", "echo Content-Length: 5; echo\n")
+    assert ask(place, "-X", "HEAD") == (0, b"", "")
+    assert ask(place)[0] == 1
+
+
 def test_a_program_that_answers_before_it_reads_is_no_trouble(
     ask: Ask, tmp_path: Path
 ) -> None:
@@ -259,6 +267,14 @@ def test_asks_uwsgi_in_every_protocol_it_has(ask: Ask, tmp_path: Path) -> None:
         for place in places.values():
             status, out, err = ask(place, "/a%20b?c=d", "-d", "body")
             assert (status, out, err) == (0, b"POST /a b c=d body", "")
+
+
+def test_nobody_has_to_read_all_of_it(places: dict[str, str]) -> None:
+    command = f"{sys.executable} -m prefork.cli.control request {places['scgi']} /big"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} | head -c 3"], capture_output=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (b"xxx", b"")
 
 
 def test_is_a_command_of_prefork(places: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A question in the words of HTTP, FastCGI, SCGI and uwsgi, and of CGI.
+"""A question in the words of HTTP, FastCGI, SCGI and uwsgi.
 
 All of it is sent at once.  AJP, where the server asks for the body, has a file of its
 own.
@@ -59,8 +59,3 @@ def ask_uwsgi(question: Question) -> Wording:
 
 def format_text(text: str) -> bytes:
     return len(text).to_bytes(2, "little") + text.encode("latin-1")
-
-
-def ask_cgi(question: Question) -> Wording:
-    """As the input of a program, whose environment has all the rest."""
-    yield question.body

@@ -14,7 +14,6 @@ WORDINGS = {
     "scgi": "prefork.protocols.asking.plain:ask_scgi",
     "uwsgi": "prefork.protocols.asking.plain:ask_uwsgi",
     "ajp": "prefork.protocols.asking.ajp:ask_ajp",
-    "cgi": "prefork.protocols.asking.plain:ask_cgi",
 }
 
 

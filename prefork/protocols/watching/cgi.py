@@ -22,7 +22,9 @@ class PlainScript:
     """One request a connection, and one answer, which ends with it."""
 
     say: Say
-    method = ""  # of the request, once it is known
+
+    def __init__(self, method: str = "") -> None:
+        self.method = method  # of the request, once it is known
 
     def read_requests(self) -> Steps:
         """What a program reads; its request is its environment."""

@@ -10,7 +10,7 @@ from prefork.protocols.watching.reader import Reading, Some, Through
 
 LONGEST_LINE = 64 << 10  # bytes
 LONGEST_HEAD = 256 << 10
-MOST_FIELDS = 1000
+MOST_LINES = 1000  # of a head
 
 
 def read_line(what: str) -> Reading[str]:
@@ -30,12 +30,12 @@ def read_first_line(what: str) -> Reading[str | None]:
 def read_fields(line: str | None = None) -> Reading[Pairs]:
     """The fields of a head; `line` is the first one, if it has been read."""
     pairs: list[tuple[str, str]] = []
-    size = 0
+    lines = size = 0
     if line is None:
         line = yield from read_line("a header field")
     while line:
-        size += len(line)
-        if size > LONGEST_HEAD or len(pairs) == MOST_FIELDS:
+        lines, size = lines + 1, size + len(line)
+        if lines > MOST_LINES or size > LONGEST_HEAD:
             raise ProtocolError("too many header fields")
         if line[0] in " \t" and pairs:
             name, value = pairs.pop()

@@ -14,7 +14,7 @@ from prefork.protocols.watching.fields import (
     read_rest,
     read_sized,
 )
-from prefork.protocols.watching.reader import Some, Steps
+from prefork.protocols.watching.reader import Arrival, Some, Steps
 
 MOST_PIPELINED = 1000
 SWITCHED = 101
@@ -33,11 +33,13 @@ class HttpScript:
 
     def read_requests(self) -> Steps:
         """Everything that a client says."""
-        while line := (yield from read_first_line("a request line")):
-            if self._is_switched:
-                yield from self._pass_by()
-            else:
-                yield from self._read_request(line)
+        while not self._is_switched:
+            line = yield from read_first_line("a request line")
+            if not line:
+                return
+            yield from self._read_request(line)
+            yield Arrival()  # by then the server may have switched
+        yield from self._pass_by()
 
     def read_answers(self) -> Steps:
         """Everything that a server says."""

@@ -42,7 +42,9 @@ class ScgiScript(PacketScript):
 class UwsgiScript(PacketScript):
     """Four bytes, which say what it is and how long, then names and values."""
 
-    _is_ping = False
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_ping = False
 
     def read_requests(self) -> Steps:
         """The one request, or ping."""

@@ -59,7 +59,19 @@ class Some:
         return min(len(buffer), self.most) or -1
 
 
-Want = Exactly | Through | Some
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """That something arrives, or the connection ends; nothing is taken of it."""
+
+    what: str = "anything"
+    may_end: bool = True
+
+    def find(self, buffer: bytearray, known: int) -> int:
+        """0: something has arrived; -1: nothing has."""
+        return 0 if buffer else -1
+
+
+Want = Exactly | Through | Some | Arrival
 Reading = Generator[Want, bytes, T]
 Steps = Reading[None]
 

@@ -14,7 +14,6 @@ SCRIPTS = {
     "uwsgi": "prefork.protocols.watching.packets:UwsgiScript",
     "ajp": "prefork.protocols.watching.ajp:AjpScript",
     "auto": "prefork.protocols.watching.auto:AutoScript",
-    "cgi": "prefork.protocols.watching.cgi:PlainScript",
 }
 
 

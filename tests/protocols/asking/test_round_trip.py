@@ -22,8 +22,7 @@ from prefork.protocols.watching.events import (
 )
 from prefork.protocols.watching.table import watch
 
-PROTOCOLS = [protocol for protocol in WORDINGS if protocol != "cgi"]
-every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
+every_protocol = pytest.mark.parametrize("protocol", WORDINGS)
 DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
 QUESTION = Question(
     method="POST",

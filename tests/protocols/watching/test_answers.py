@@ -66,7 +66,7 @@ CGI = [
 ]
 
 
-@pytest.mark.parametrize("protocol", ["cgi", "scgi", "uwsgi"])
+@pytest.mark.parametrize("protocol", ["scgi", "uwsgi"])
 @pytest.mark.parametrize(("answer", "told"), CGI)
 def test_an_answer_of_cgi(
     protocol: str, answer: bytes, told: tuple[list[int], bytes, list[str]]
@@ -275,3 +275,28 @@ def test_uwsgi_answers_a_ping() -> None:
 def test_what_cannot_be_guessed_is_said(side: Side, data: bytes, reason: str) -> None:
     (told,) = watch("auto").hear(side, data)
     assert isinstance(told, Broken) and reason in told.reason
+
+
+def test_what_is_no_longer_http_is_only_counted() -> None:
+    witness = watch("http")
+    witness.hear(Side.CLIENT, b"GET / HTTP/1.1\r\nUpgrade: x\r\n\r\n")
+    witness.hear(Side.SERVER, b"HTTP/1.1 101 Yes\r\n\r\n")
+    for side in Side:
+        assert witness.hear(side, b"\x81") == [Unit(0, "no longer HTTP", 1)]
+        assert witness.hear(side, b"") == []
+
+
+@pytest.mark.parametrize("line", [b" \n", b"X: y\n", b"X:" + b"y" * 60_000 + b"\n"])
+def test_a_head_without_end_is_refused(line: bytes) -> None:
+    _, _, problems = sum_up(hear("scgi", b"X: y\n" + line * 2000))
+    assert problems[0].startswith("too many header fields")
+
+
+def test_variables_without_end_are_refused() -> None:
+    record = wire.format_record(wire.PARAMS, 1, b"\0\0" * 30_000)
+    told = watch("fastcgi").hear(
+        Side.CLIENT,
+        wire.format_begin(1) + record + wire.format_record(wire.PARAMS, 1),
+    )
+    assert isinstance(told[-1], Broken)
+    assert "more than 5000 variables" in told[-1].reason
