@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -38,6 +39,8 @@ class Make:
     # in it, for a directory to write to, a place of prefork and a port to listen on.
     configure: Callable[[Path, str, str, int], str]
     command: Callable[[Path, Path], list[str]]  # (directory, its configuration)
+    # What the snippets' comments say to change for an application at /app: patterns.
+    below: Mapping[str, str]
     # What it does not do, whatever stands behind it: test: {protocols: reason}.
     lacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # Those of them that are not tried: it would hang, or the moment decides.
@@ -67,14 +70,14 @@ class FrontEnd(Browser):
         protocol: str,
         place: str,  # unix:PATH or HOST:PORT, where prefork speaks it
         *,
-        instead: Mapping[str, str] | None = None,  # of words in the snippet
+        below: bool = False,  # the application is at /app
     ) -> None:
         self.make = make
         self.protocol = protocol
         self.transport = "unix" if place.startswith("unix:") else "tcp"
         self.port = 0
         self._place = place
-        self._instead = instead or {}
+        self._changes = make.below if below else {}
         self._directory = Path(tempfile.mkdtemp(prefix=f"{make.name}-"))
         self._log = self._directory / "front.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -136,8 +139,8 @@ class FrontEnd(Browser):
 
     def _configure(self) -> str:
         snippet = self.make.snippet(self.protocol).read_text()
-        for words, others in self._instead.items():
-            snippet = replace(snippet, words, others)
+        for words, others in self._changes.items():
+            snippet = re.sub(words, others, snippet)
         return self.make.configure(self._directory, snippet, self._place, self.port)
 
     def _is_listening(self) -> bool:

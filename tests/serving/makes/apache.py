@@ -63,6 +63,7 @@ APACHE = Make(
     command=lambda directory, path: [
         *("apache2", "-f", str(path), "-d", str(directory), "-DFOREGROUND")
     ],
+    below={r'"/" "(unix.*//prefork)/"': r'"/app" "\1/app"'},
     lacks={
         "connections_are_kept": {"scgi uwsgi": ONE_REQUEST},
         "repeated_cookies_arrive_as_one": {"http fastcgi scgi uwsgi ajp": COMMA},

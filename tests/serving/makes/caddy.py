@@ -30,6 +30,7 @@ CADDY = Make(
     command=lambda directory, path: [
         *("caddy", "run", "--config", str(path), "--adapter", "caddyfile")
     ],
+    below={"reverse_proxy unix": "reverse_proxy /app* unix"},
     lacks={
         "connections_are_kept": {"fastcgi": ONE_REQUEST},
         "repeated_cookies_arrive_as_one": {"fastcgi": COMMA},

@@ -33,6 +33,7 @@ HAPROXY = Make(
     suffix="cfg",
     configure=configure,
     command=lambda directory, path: ["haproxy", "-db", "-f", str(path)],
+    below={"default_backend prefork": "use_backend prefork if { path_beg /app }"},
     spared=("a_chunked_upload_of_nothing_arrives", "a_body_that_is_too_long_is_a_413"),
     lacks={
         "a_redirect_is_the_clients_to_follow": {"fastcgi": A_302},

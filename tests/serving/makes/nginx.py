@@ -40,6 +40,7 @@ NGINX = Make(
     command=lambda directory, path: [
         *("nginx", "-c", str(path), "-p", str(directory), "-e", "stderr")
     ],
+    below={"location / {": "location /app {"},
     lacks={
         "connections_are_kept": {"scgi uwsgi": ONE_REQUEST},
         "an_error_after_the_head_is_seen_by_the_client": {
