@@ -1,4 +1,4 @@
-"""Relief: whose request takes long gives its quiet connections to idle siblings.
+"""Relief: who serves for long gives other clients to idle siblings.
 
 The worker's side is in prefork/worker/relief.py.
 """

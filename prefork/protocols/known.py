@@ -1,4 +1,4 @@
-"""What front ends ask again and again: variables, found complete by their bytes.
+"""What front ends ask again: variables, found complete by their bytes.
 
 Web servers name the client's address and port one after the other.  What stands
 before the two, and what stands behind them, comes again with every request for the
