@@ -13,7 +13,7 @@ from prefork.cli.pointing import parse_end
 from prefork.cli.recording import Recorder, Recording, create
 from prefork.cli.report import report
 from prefork.cli.viewing import Viewer
-from prefork.errors import EXIT_OK, PreforkError
+from prefork.errors import EXIT_OK, CommandError, PreforkError
 from prefork.monitor.block import leave_plain, paint
 from prefork.monitor.transcript import Page
 from prefork.protocols.watching.table import SCRIPTS
@@ -23,6 +23,7 @@ from prefork.system.relay import Observer, Relay
 
 PROG = "prefork inspect"
 AUTOMATIC = "auto"
+CHOICE = ", ".join(SCRIPTS)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,6 +41,10 @@ def main(argv: Sequence[str]) -> int:
         parser.error(str(error))
     except PreforkError as error:
         return report(error, prog=PROG)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # such as a disk that is full
+        return report(CommandError(f"cannot go on: {error.strerror}"), prog=PROG)
     return EXIT_OK
 
 
@@ -52,8 +57,7 @@ def read_ends(options: Namespace) -> tuple[Address, Address, str]:
         raise ValueError(f"several protocols: {', '.join(sorted(named))}")
     protocol = named.pop() if named else AUTOMATIC
     if protocol not in SCRIPTS:
-        choice = ", ".join(SCRIPTS)
-        raise ValueError(f"unknown protocol {protocol!r} (there is {choice})")
+        raise ValueError(f"unknown protocol {protocol!r} (there is {CHOICE})")
     return listen, target, protocol
 
 
@@ -75,14 +79,19 @@ def look_on(
 
 
 async def run(relay: Relay) -> None:
-    """Until SIGINT or SIGTERM; then what is open is closed."""
+    """Until SIGINT or SIGTERM; then what is open is closed.
+
+    OSError if what is seen cannot be written any more.
+    """
     task = asyncio.ensure_future(relay.run())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        pass
+    await asyncio.wait([task])
+    if not task.cancelled():
+        error = task.exception()
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error or AssertionError("a relay goes on until it is cancelled")
 
 
 @contextmanager
@@ -139,8 +148,9 @@ def _parser() -> ArgumentParser:
     add(
         "--protocol",
         metavar="NAME",
+        choices=SCRIPTS,
         default="",
-        help="if no address names it; the default, auto, goes by the first byte",
+        help=f"if no address names it: {CHOICE}; by default auto, by the first byte",
     )
     add("--hex", action="store_true", help="print every byte as well")
     add("--save", metavar="FILE", help="keep everything, to be read again")

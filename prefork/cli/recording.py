@@ -74,7 +74,7 @@ class Recording:
         """Read its first line.  CommandError."""
         self._path = path
         try:
-            with open(path, encoding="ascii") as file:
+            with open(path, encoding="ascii", errors="replace") as file:
                 head = json.loads(file.readline())
             self.protocol, self.began = str(head["protocol"]), float(head["began"])
         except OSError as error:
@@ -85,7 +85,7 @@ class Recording:
     def replay(self, observer: Observer) -> float:
         """Tell all of it, and return when it ended.  CommandError."""
         at = 0.0
-        with open(self._path, encoding="ascii") as file:
+        with open(self._path, encoding="ascii", errors="replace") as file:
             file.readline()
             for number, line in enumerate(file, start=2):
                 try:

@@ -42,6 +42,10 @@ class Observer(Protocol):
         """A quarter of a second has passed."""
 
 
+class Reset(Exception):
+    """A side has reset its connection; the text says which."""
+
+
 class Relay:
     """Accepts, connects, and tells its observer, until it is cancelled."""
 
@@ -54,14 +58,28 @@ class Relay:
 
     async def run(self) -> None:
         """Pass on; connections that are left when it is cancelled are closed."""
-        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._wait())
             number = 0
             while await self._places.acquire():
-                client, peer = await loop.sock_accept(self._listener.socket)
+                client, peer = await self._accept()
                 number += 1
                 group.create_task(self._pass_on(number, client, describe(peer)))
+
+    async def _accept(self) -> tuple[socket.socket, object]:
+        # Not sock_accept() of the loop, which fails, and loses a client, if it is
+        # cancelled at the moment that one comes.
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                return self._listener.socket.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                arrival = asyncio.Event()
+                loop.add_reader(self._listener.socket, arrival.set)
+            try:
+                await arrival.wait()
+            finally:
+                loop.remove_reader(self._listener.socket)
 
     def _tell_time(self) -> float:
         return time.monotonic() - self._began
@@ -94,7 +112,7 @@ class Relay:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._pump(number, Side.CLIENT, client, server))
                     group.create_task(self._pump(number, Side.SERVER, server, client))
-            except* ConnectionError as errors:
+            except* Reset as errors:
                 reset(client, server)
                 reason = str(errors.exceptions[0])
         return reason
@@ -109,7 +127,7 @@ class Relay:
             try:
                 data = await loop.sock_recv(source, PIECE)
             except OSError:
-                raise ConnectionError(f"reset by the {side.value}") from None
+                raise Reset(f"reset by the {side.value}") from None
             self._observer.said(self._tell_time(), number, side, data)
             try:
                 await loop.sock_sendall(sink, data)

@@ -4,7 +4,11 @@ import re
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,15 +61,11 @@ def test_between_nginx_and_php_fpm(tmp_path: Path) -> None:
         '<?php error_log("complaint"); echo file_get_contents("php://input");'
     )
     more = f'fastcgi_param HTTP_PROXY ""; fastcgi_param SCRIPT_FILENAME {script};'
+    make = replace(NGINX, below={'fastcgi_param HTTP_PROXY "";': more})
     with (
         php_fpm(tmp_path) as place,
         looking_on(tmp_path, "127.0.0.1:0", place) as onlooker,
-        FrontEnd(
-            NGINX,
-            "fastcgi",
-            onlooker.place,
-            instead={'fastcgi_param HTTP_PROXY "";': more},
-        ) as nginx,
+        FrontEnd(make, "fastcgi", onlooker.place, below=True) as nginx,
     ):
         answer = nginx.ask("POST", "/index.php?a=b", body=b"x" * 100_000)
         assert (answer.status, len(answer.body)) == (200, 100_000)
@@ -198,6 +198,28 @@ def test_an_interrupt_prints_what_is_open(prefork: str, tmp_path: Path) -> None:
     assert onlooker.told.endswith("1 requests on 1 connections\n")
 
 
+@pytest.mark.parametrize("option", ["--hex", "--save=/dev/full"])
+def test_it_ends_where_nobody_takes_what_it_has_seen(
+    prefork: str, tmp_path: Path, option: str
+) -> None:
+    argv = [option, f"unix:{tmp_path}/seen.sock", prefork]
+    command = [sys.executable, "-m", "prefork.cli.control", "inspect", *argv]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout and process.stderr
+        assert "listening on" in process.stderr.readline()
+        process.stdout.close()
+        with suppress(ConnectionError):
+            talk(f"unix:{tmp_path}/seen.sock", GET)
+        said = process.stderr.read()
+        process.wait(10)
+    if "full" in option:
+        assert said == "prefork inspect: cannot go on: No space left on device\n"
+        assert process.returncode == 1
+    else:
+        assert (said, process.returncode) == ("", 0)
+
+
 def test_a_target_that_is_not_there_is_said(tmp_path: Path) -> None:
     argv = (f"unix:{tmp_path}/seen.sock", f"unix:{tmp_path}/none")
     with looking_on(tmp_path, *argv) as onlooker:
@@ -224,7 +246,9 @@ def test_what_the_system_refuses_is_said(
     [
         (["scgi+unix:s", "uwsgi+unix:t"], "several protocols: scgi, uwsgi"),
         (["scgi+unix:s", "unix:t", "--protocol", "ajp"], "several protocols"),
-        (["unix:s", "unix:t", "--protocol", "cgi"], "unknown protocol 'cgi'"),
+        (["unix:s", "unix:t", "--protocol", "cgi"], "invalid choice: 'cgi'"),
+        (["cgi+unix:s", "unix:t"], "unknown protocol 'cgi'"),
+        (["/nonexistent", "--protocol", "x"], "invalid choice: 'x'"),
         (["nowhere", "unix:t"], "'nowhere' is not a port"),
     ],
 )

@@ -59,7 +59,8 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "hello\n", "[]\n", '{"protocol": "http"}\n', '{"began": "x"}\n']
+    "text",
+    ["", "hello\n", "h\xe9\n", "[]\n", '{"protocol": "http"}\n', '{"began": "x"}\n'],
 )
 def test_another_file_is_not_taken_for_one(tmp_path: Path, text: str) -> None:
     (tmp_path / "file").write_text(text)
