@@ -127,6 +127,18 @@ MORE = {  # what a line of help has no room for
     "header is refused.",
     "proxy_allow_ips": "These may send such a header: addresses, networks, unix, or * "
     "for everybody.  Whoever else connects is closed without an answer, and logged.",
+    "wrap": "As fcgiwrap does: the program is SCRIPT_FILENAME, or what DOCUMENT_ROOT, "
+    "SCRIPT_NAME and PATH_INFO lead to.  Whoever can connect can then run any program "
+    "that --allow leaves to be run.",
+    "allow": "A program or a directory.  With --wrap no other is run; otherwise links "
+    "may lead there, out of the directory that is served.",
+    "cgi_timeout": "A program that neither writes nor, while there is something to "
+    "read, reads for so long is sent TERM, and two seconds later KILL, with all "
+    "processes that it has started.  The client gets a 504, or sees its answer cut.",
+    "cgi_cpu": "RLIMIT_CPU of getrlimit(2), for each of its processes.",
+    "cgi_memory": "RLIMIT_AS of getrlimit(2), for each of its processes.",
+    "cgi_nproc": "RLIMIT_NPROC of getrlimit(2): all processes of the user that the "
+    "program runs as count, workers too.  It does not hold back root.",
     "user": "The master stays who it is; the change comes before the application is "
     "imported.",
     "nice": "Only root may set one that is lower than its own.",
@@ -145,9 +157,10 @@ MORE = {  # what a line of help has no room for
     "undone, or the next one comes with back-off.  It serves from the first moment.",
     "retire_signal": "USR1 is what programs made with libfcgi finish by, and php-cgi "
     "without children of its own; others want TERM.",
-    "frontend_errors": "What the application writes to wsgi.errors goes to stderr, "
-    "and over FastCGI, which alone has a way, to the error log of the web server as "
-    "well: line by line, and together with the next piece of the answer.",
+    "frontend_errors": "What the application writes to wsgi.errors, or a CGI program "
+    "to stderr, goes to our log, and over FastCGI, which alone has a way, to the error "
+    "log of the web server as well: line by line, and together with the next piece of "
+    "the answer.",
     "access_logformat": f"The default, combined, is {COMBINED}.",
 }
 

@@ -1,5 +1,6 @@
 """The CGI gateway: runs an RFC 3875 program for each request."""
 
+import signal
 from collections.abc import Callable, Mapping
 from typing import BinaryIO, Protocol
 
@@ -7,7 +8,9 @@ from prefork.errors import ProtocolError
 from prefork.gateways.cgi_head import format_status
 from prefork.gateways.cgi_run import Run, Running, Timeout
 from prefork.gateways.cgi_site import Target, encode
-from prefork.gateways.cgi_variables import find_arguments, make_environment
+from prefork.gateways.cgi_source import Source, open_source
+from prefork.gateways.cgi_variables import complete, find_arguments, make_environment
+from prefork.protocols.path import decode_percent
 from prefork.protocols.request import Reply, Request
 
 MOST_REDIRECTS = 10  # local ones, one after the other
@@ -18,14 +21,18 @@ class Programs(Protocol):
     """Which program a request means: cgi_site.py."""
 
     def find(self, variables: Mapping[str, str]) -> Target: ...
+    def find_mount(self, variables: Mapping[str, str]) -> str: ...
 
 
 class Cgi:
     """The gateway; one for the life of a worker.
 
     `start` is system/program.py's; `complain(event, **fields)` writes to the log;
-    `alive(seconds)` puts the request's deadline off; `patience`: seconds in which a
-    program has to do something, 0: for ever; `extra`: variables for all programs.
+    `runs(pid)` tells who is running, 0: nobody; `alive(seconds)` puts the request's
+    deadline off; `patience`: seconds in which a program has to do something, 0: for
+    ever; `extra`: variables for all programs; `limits`: value by RLIMIT_*.
+    `tells_front_end`: what goes to stderr is for the front end's log too, if the
+    protocol has a way.
     """
 
     def __init__(
@@ -34,76 +41,102 @@ class Cgi:
         *,
         start: Callable[..., Running],
         complain: Callable[..., None],
+        runs: Callable[[int], None],
         alive: Callable[[float], None],
         patience: float,
         extra: Mapping[str, str],
         limits: Mapping[int, int],
+        tells_front_end: bool = False,
     ) -> None:
         self._programs = programs
         self._start = start
         self._complain = complain
+        self._runs = runs
         self._alive = alive
         self._patience = patience
         self._extra = extra
         self._limits = limits
+        self._tells_front_end = tells_front_end
         self._stragglers: list[Running] = []  # answered, and still running
 
     def __call__(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Answer one request; raises ClientGone when there is no one to answer."""
         self._stragglers = [each for each in self._stragglers if not each.has_ended()]
         variables = request.variables
-        has_body = request.body is not None
+        try:
+            target = self._programs.find(variables)
+            source = open_source(request, body)
+        except ProtocolError as error:
+            self._fail(variables, reply, error.status, error.reason)
+        except OSError as error:
+            reason = f"cannot keep the body: {error.strerror}"
+            self._fail(variables, reply, 500, reason)
+        else:
+            try:
+                self._dispatch(target, variables, source, reply)
+            finally:
+                source.close()
+
+    def _dispatch(
+        self, target: Target, variables: dict[str, str], source: Source, reply: Reply
+    ) -> None:
+        """Run the program, and those that it redirects to."""
         for _ in range(MOST_REDIRECTS):
-            redirect = self._answer(variables, body if has_body else None, reply)
-            if not redirect:
+            location = self._answer(target, variables, source, reply)
+            if not location:
                 return
-            variables, has_body = redirected(variables, redirect), False
+            source = Source()
+            try:
+                mount = self._programs.find_mount(variables)
+                variables = redirected(variables, location, mount)
+                target = self._programs.find(variables)
+            except ProtocolError:
+                # No program, and so for whoever has the rest of the site.
+                head = [("Location", location)]
+                reply.send("302 Found", head, b"", complete=True)
+                return
         self._fail(variables, reply, 500, "too many local redirects")
 
     def _answer(
-        self, variables: dict[str, str], body: BinaryIO | None, reply: Reply
+        self, target: Target, variables: dict[str, str], source: Source, reply: Reply
     ) -> str:
         """Run one program; the path of a local redirect, or "" when it is over."""
         try:
-            target = self._programs.find(variables)
-        except ProtocolError as error:
-            self._fail(variables, reply, error.status, error.reason)
-            return ""
-        try:
-            program = self._run(target, variables, has_input=body is not None)
+            program = self._start(
+                encode(target.file),
+                [encode(word) for word in find_arguments(variables)],
+                make_environment(
+                    complete(variables, target, length=source.length), self._extra
+                ),
+                directory=encode(target.file.rpartition("/")[0] or "/"),
+                stdin=source.stdin,
+                limits=self._limits,
+            )
         except OSError as error:
             reason = f"cannot start {target.file}: {error.strerror}"
             self._fail(variables, reply, 500, reason)
             return ""
-        return self._relay(program, target, variables, body, reply)
-
-    def _run(
-        self, target: Target, variables: dict[str, str], *, has_input: bool
-    ) -> Running:
-        known = complete(variables, target)
-        return self._start(
-            encode(target.file),
-            [encode(word) for word in find_arguments(variables)],
-            make_environment(known, self._extra),
-            directory=encode(target.file.rpartition("/")[0] or "/"),
-            has_input=has_input,
-            limits=self._limits,
-        )
+        self._runs(program.pid)
+        try:
+            return self._relay(program, target, variables, source, reply)
+        finally:
+            self._runs(0)
 
     def _relay(
         self,
         program: Running,
         target: Target,
         variables: dict[str, str],
-        body: BinaryIO | None,
+        source: Source,
         reply: Reply,
     ) -> str:
         run = Run(
             program,
-            body,
+            source,
             reply,
             patience=self._patience,
             told=lambda data: self._pass_on(data, target, reply),
+            failed=lambda status: self._note_failure(status, target, reply),
             alive=self._alive,
         )
         is_over = False
@@ -118,14 +151,21 @@ class Cgi:
         finally:
             if not run.end(kill=not is_over):
                 self._stragglers.append(program)
-        if program.status:
-            self._complain("program failed", file=target.file, status=program.status)
         return run.redirect
 
     def _pass_on(self, data: bytes, target: Target, reply: Reply) -> None:
         """What a program says on stderr is for the log."""
-        text = data.decode("utf-8", "replace").rstrip("\n")
+        text = data.decode("utf-8", "backslashreplace").rstrip("\n")
         self._complain("program says", file=target.file, text=text)
+        if self._tells_front_end:
+            reply.complain(data)
+
+    def _note_failure(self, status: int, target: Target, reply: Reply) -> None:
+        how = f"exit code {status}" if status > 0 else signal.Signals(-status).name
+        self._complain("program failed", file=target.file, cause=how)
+        # As a shell would exit that had run it.
+        code = status if status > 0 else 128 - status
+        reply.fail(encode(f"{target.file}: {how}\n"), status=code)
 
     def _fail(
         self, variables: dict[str, str], reply: Reply, status: int, reason: str
@@ -144,27 +184,16 @@ class Cgi:
         reply.send(line, PAGE_HEADERS, line.encode() + b"\n", complete=True)
 
 
-def complete(variables: Mapping[str, str], target: Target) -> dict[str, str]:
-    """The variables as that program gets them (RFC 3875 4.1)."""
-    known = {
-        **variables,
-        "SCRIPT_NAME": target.script_name,
-        "SCRIPT_FILENAME": target.file,
-        "DOCUMENT_ROOT": target.document_root,
-        "GATEWAY_INTERFACE": "CGI/1.1",
-    }
-    # RFC 3875 4.1.5, 4.1.6: there are none "if the path is NULL".
-    known.pop("PATH_TRANSLATED", None)
-    known.pop("PATH_INFO", None)
-    if target.path_info:
-        known["PATH_INFO"] = target.path_info
-        known["PATH_TRANSLATED"] = target.document_root + target.path_info
-    return known
+def redirected(variables: dict[str, str], location: str, mount: str) -> dict[str, str]:
+    """The request of a local redirect (RFC 3875 6.2.2): a GET of that path.
 
-
-def redirected(variables: dict[str, str], location: str) -> dict[str, str]:
-    """The request of a local redirect (RFC 3875 6.2.2): a GET of that path."""
-    path, _, query = location.partition("?")
+    `mount` is where the programs are, of the paths of URLs.  Raises ProtocolError for
+    a path elsewhere.
+    """
+    raw_path, _, query = location.partition("?")
+    path = decode_percent(raw_path)
+    if not path.startswith(f"{mount}/"):
+        raise ProtocolError("a path of somebody else's", status=404)
     kept = {
         name: value
         for name, value in variables.items()
@@ -174,7 +203,8 @@ def redirected(variables: dict[str, str], location: str) -> dict[str, str]:
     return {
         **kept,
         "REQUEST_METHOD": method,
-        "PATH_INFO": path,
+        "SCRIPT_NAME": mount,
+        "PATH_INFO": path.removeprefix(mount),
         "QUERY_STRING": query,
         "REQUEST_URI": location,
     }

@@ -7,24 +7,26 @@ nothing, or closes early gets its answer through all the same.
 import select
 import signal
 from collections.abc import Callable
-from os import close as close_fd
-from os import pidfd_open, read, write
-from typing import BinaryIO, Protocol
+from os import read
+from typing import Protocol
 
 from prefork.errors import ClientGone
 from prefork.gateways.cgi_head import LONGEST_HEAD, Head, find_end, parse_head
+from prefork.gateways.cgi_source import Source
 from prefork.protocols.request import Reply
 
 PIECE = 65536  # bytes read from a program at once
-LONGEST_TALE = 8192  # bytes of stderr that are logged in one piece
+LONGEST_TALE = 65536  # bytes of stderr that are told in one piece: all of a pipe
 TERM_GRACE = 2.0  # seconds between TERM and KILL
 LAST_STEPS = 1.0  # seconds for a program to exit after it has closed its output
+MOMENT = 0.05  # seconds of them before the end of the answer, which tells its status
 
 
 class Running(Protocol):
     """A program that has been started: system/program.py."""
 
     pid: int
+    pidfd: int
     stdin: int
     stdout: int
     stderr: int
@@ -38,49 +40,6 @@ class Running(Protocol):
     def signal_group(self, number: int) -> None: ...
 
 
-class Source:
-    """The body on its way into the program, a piece at a time."""
-
-    def __init__(self, body: BinaryIO | None) -> None:
-        # What has arrived whole is in memory; the rest comes through the raw
-        # stream below a buffer, which can be asked without waiting.
-        self._arriving = getattr(body, "raw", None)
-        whole = body.read() if body is not None and self._arriving is None else b""
-        self._piece = memoryview(whole)
-        self.is_over = self._arriving is None and not whole
-        self.refill()
-
-    @property
-    def fd(self) -> int:
-        """The connection to wait for when there is nothing to give; -1: none."""
-        if self._arriving is None or self._piece or self.is_over:
-            return -1
-        fd: int = self._arriving.fileno()
-        return fd
-
-    @property
-    def has_piece(self) -> bool:
-        return bool(self._piece)
-
-    def refill(self) -> None:
-        """Take what has arrived; ClientGone if no more will."""
-        if self._piece or self._arriving is None or self.is_over:
-            return
-        data = self._arriving.read_available()
-        if data is not None:
-            self._piece = memoryview(data)
-            self.is_over = not data
-
-    def pour(self, fd: int) -> None:
-        """Give the program what it takes.  BrokenPipeError: it takes no more."""
-        try:
-            count = write(fd, self._piece)
-        except BlockingIOError:
-            return
-        self._piece = self._piece[count:]
-        self.is_over = self.is_over or (not self._piece and self._arriving is None)
-
-
 class Timeout(Exception):
     """The program has been silent for too long."""
 
@@ -88,55 +47,55 @@ class Timeout(Exception):
 class Run:
     """Pumps until the program's document is complete, or its client is gone.
 
-    `told(text)` gets what it writes to stderr; `alive(seconds)` is called when
-    something moved: it may take that long until the next call.
+    `told(text)` gets what it writes to stderr; `failed(status)` is called if it exits
+    with one, and there still is somebody to tell; `alive(seconds)` when something
+    moved: it may take that long until the next call.
     """
 
     def __init__(
         self,
         program: Running,
-        body: BinaryIO | None,
+        source: Source,
         reply: Reply,
         *,
         patience: float,
         told: Callable[[bytes], None],
+        failed: Callable[[int], None],
         alive: Callable[[float], None],
     ) -> None:
         self._program = program
-        self._source = Source(body)
+        self._source = source
         self._reply = reply
         self._patience = patience
         self._told = told
+        self._failed = failed
         self._alive = alive
-        self._pidfd = pidfd_open(program.pid)
+        self._pidfd = program.pidfd
         self._output = b""  # what came before the head was complete
         self._is_complete = False  # its output has ended
         self._is_sent = False  # and our answer with it
+        self._has_failed = False  # and that is told
         self.head: Head | None = None
         self.redirect = ""
 
     def pump(self) -> None:
         """Raises ClientGone, Timeout, and ValueError for output that is no answer."""
-        self._set_alive()
+        self._pour()
         while not self._is_complete:
             ready = self._wait()
-            if not ready:
-                raise Timeout
-            self._set_alive()
-            self._pour(ready)
+            self._pour()
             if self._program.stderr in ready:
                 self._read_stderr()
             if self._program.stdout in ready or self._pidfd in ready:
                 self._read_output(has_exited=self._pidfd in ready)
         self._finish()
 
-    def _set_alive(self) -> None:
-        patience = self._patience
-        self._alive(patience + TERM_GRACE + LAST_STEPS if patience else 0.0)
+    # Waiting
 
-    def _wait(self) -> dict[int, int]:
-        """Events by descriptor; none when it took too long."""
-        poll, program, source = select.poll(), self._program, self._source
+    def _wait(self) -> set[int]:
+        """The descriptors that have something for us."""
+        program, source = self._program, self._source
+        poll = select.poll()
         poll.register(program.stdout, select.POLLIN)
         poll.register(self._pidfd, select.POLLIN)
         if program.stderr >= 0:
@@ -147,24 +106,40 @@ class Run:
         is_wanted = program.stdin >= 0 and source.fd >= 0
         # A body that ends in the middle tells so itself.
         poll.register(client, select.POLLIN if is_wanted else goodbye)
-        ready = dict(poll.poll(self._patience * 1000 if self._patience else None))
+        seconds = source.left() if is_wanted else self._patience or None
+        self._set_alive(seconds)
+        ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        if not ready and is_wanted:
+            raise ClientGone("the body arrived too slowly", status=408)
+        if not ready:
+            raise Timeout
         if client in ready and not is_wanted:
             raise ClientGone("the client left")
         return ready
 
-    def _pour(self, ready: dict[int, int]) -> None:
+    def _set_alive(self, seconds: float | None) -> None:
+        self._alive(seconds + TERM_GRACE + LAST_STEPS if seconds is not None else 0.0)
+
+    # What the program reads
+
+    def _pour(self) -> None:
+        """Give it what there is, as far as it takes that."""
         program, source = self._program, self._source
-        if program.stdin < 0:
-            return
-        if source.fd in ready:
+        while program.stdin >= 0:
             source.refill()
-        try:
-            if source.has_piece:
+            if not source.has_piece:
+                break
+            self._set_alive(self._patience or None)
+            try:
                 source.pour(program.stdin)
-        except BrokenPipeError:
-            program.close_stdin()  # it wants no more, and may answer all the same
-        if source.is_over and not source.has_piece:
+            except BrokenPipeError:
+                program.close_stdin()  # it wants no more, and may answer all the same
+            if source.has_piece:
+                return
+        if source.is_over:
             program.close_stdin()
+
+    # What it writes
 
     def _read_stderr(self) -> None:
         try:
@@ -177,9 +152,9 @@ class Run:
             self._program.close_stderr()
 
     def _read_output(self, *, has_exited: bool) -> None:
-        """Take all there is.  It is complete at its end; or when the program has
+        """Take what there is.  It is complete at its end; or when the program has
         exited, though a child that it left behind still holds the pipe."""
-        while not self._is_complete:
+        while True:
             try:
                 data = read(self._program.stdout, PIECE)
             except BlockingIOError:
@@ -187,26 +162,36 @@ class Run:
                 break
             self._is_complete = not data
             self._output += data
-            if len(self._output) >= PIECE:
-                self._relay()
+            # A full pipe has one such piece; more can wait for the next turn.
+            if not data or len(self._output) >= PIECE:
+                break
+        if self._is_complete:  # and usually it exits in the same moment
+            self._note_exit(within=MOMENT)
         self._relay()
+
+    def _note_exit(self, *, within: float) -> None:
+        self._wait_exit(within)
+        status = self._program.status if self._program.has_ended() else None
+        if status and not self._has_failed:
+            self._has_failed = True
+            self._failed(status)
 
     def _relay(self) -> None:
         """Send what can be sent."""
         if self.head is None and not self._read_head():
             return
-        if self.head is None or (self.head.redirect and not self._is_redirected()):
+        assert self.head is not None
+        if self.head.redirect and not self._is_document():
             return
         data, self._output = self._output, b""
-        if not self._reply.started:
-            if self.redirect or (not data and not self._is_complete):
-                return
+        if self._reply.started:
+            if data:
+                self._reply.write(data)
+        elif data or self._is_complete:
             self._is_sent = self._is_complete
             self._reply.send(
                 self.head.status, self.head.headers, data, complete=self._is_sent
             )
-        elif data:
-            self._reply.write(data)
 
     def _read_head(self) -> bool:
         span = find_end(self._output)
@@ -218,15 +203,14 @@ class Run:
         self._output = self._output[span[1] :]
         return True
 
-    def _is_redirected(self) -> bool:
-        """Is it known whether a local redirect is one?  Not until a document
-        follows, or does not."""
+    def _is_document(self) -> bool:
+        """What looks like a local redirect is none if something follows."""
         assert self.head is not None
         if self._output:
-            self.head = Head("302 Found", self.head.headers)
+            self.head = Head(self.head.status, self.head.headers)
         elif self._is_complete:
             self.redirect = self.head.redirect
-        return bool(self._output or self._is_complete)
+        return bool(self._output)
 
     def _finish(self) -> None:
         if self.head is None:
@@ -246,15 +230,15 @@ class Run:
         program.close_stdin()
         program.close_stdout()
         if kill:
+            self._has_failed = True  # that it did not end well we know
             # Not reaped in between: the number of its group stays its own.
             program.signal_group(signal.SIGTERM)
             self._wait_exit(TERM_GRACE)
             program.signal_group(signal.SIGKILL)
-        self._wait_exit(LAST_STEPS)
+        self._note_exit(within=LAST_STEPS)
         if program.stderr >= 0:
             self._read_stderr()
         program.close()
-        close_fd(self._pidfd)
         return program.has_ended()
 
     def _wait_exit(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from prefork.errors import ConfigError, ProtocolError
 
-MOST_SEGMENTS = 64  # of a path: each costs a look at the file system
+MOST_SEGMENTS = 64  # of a path to a program: each costs a look at the file system
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,15 @@ class Target:
 
 
 class Site:
-    """Programs of a directory, or a single one: `root` says which."""
+    """Programs of a directory, or a single one: `root` says which.
 
-    def __init__(self, root: str) -> None:
-        try:
-            self._root = decode(os.path.realpath(os.fsencode(root), strict=True))
-            self._is_directory = os.path.isdir(root)
-        except OSError as error:
-            raise ConfigError(f"cannot serve {root}: {error.strerror}") from error
+    `allowed` are the places that symbolic links may lead to, beside the directory.
+    """
+
+    def __init__(self, root: str, allowed: Sequence[str] = ()) -> None:
+        self._root = find_place(root)
+        self._allowed = [self._root, *map(find_place, allowed)]
+        self._is_directory = os.path.isdir(root)
         if not self._is_directory:
             problem = find_problem(self._root)
             if problem:
@@ -40,30 +41,39 @@ class Site:
     def find(self, variables: Mapping[str, str]) -> Target:
         """The program that the path leads to; ProtocolError when there is none."""
         prefix, path = variables["SCRIPT_NAME"], variables["PATH_INFO"]
+        check_path(path or "/")
         if not self._is_directory:
             return Target(self._root, prefix, path, os.path.dirname(self._root))
         file, rest = walk(self._root, path)
+        check_place(file, self._allowed)
         name = prefix + path[: len(path) - len(rest)]
         return Target(file, name, rest, self._root)
+
+    def find_mount(self, variables: Mapping[str, str]) -> str:
+        """The path of the URL that leads to the root."""
+        return variables["SCRIPT_NAME"]
 
 
 class Wrap:
     """Programs that the front end names, as fcgiwrap serves them.
 
-    SCRIPT_FILENAME, else DOCUMENT_ROOT with SCRIPT_NAME and PATH_INFO.  `allowed`
-    are the programs and directories that may be meant; none: all.
+    That is by SCRIPT_FILENAME, else by DOCUMENT_ROOT with SCRIPT_NAME and PATH_INFO.
+    `allowed` are the programs and directories that may be meant; none: all.
     """
 
     def __init__(self, allowed: Sequence[str]) -> None:
-        self._allowed = [find_real(decode(os.fsencode(path))) for path in allowed]
+        self._allowed = [find_place(path) for path in allowed]
 
     def find(self, variables: Mapping[str, str]) -> Target:
         """The program that is named; ProtocolError when it is not to be run."""
         target = self._look_up(variables)
-        real = find_real(target.file)
-        if self._allowed and not any(is_inside(real, path) for path in self._allowed):
-            raise ProtocolError(f"{target.file} is not among the allowed", status=403)
+        if self._allowed:
+            check_place(target.file, self._allowed)
         return target
+
+    def find_mount(self, variables: Mapping[str, str]) -> str:
+        """The path of the URL that leads to DOCUMENT_ROOT."""
+        return ""
 
     def _look_up(self, variables: Mapping[str, str]) -> Target:
         name, path = variables["SCRIPT_NAME"], variables["PATH_INFO"]
@@ -72,22 +82,45 @@ class Wrap:
         if file:
             check_path(file)
             check_program(file)
+            name, path = split_at(file, name, path)
             return Target(file, name, path, root or os.path.dirname(file))
         if not root.startswith("/"):
             raise ProtocolError("neither SCRIPT_FILENAME nor DOCUMENT_ROOT", status=403)
-        file, rest = walk(find_real(root), name + path)
         whole = name + path
+        check_path(whole)
+        file, rest = walk(root, whole)
+        check_place(file, [*self._allowed, find_real(root)])
         return Target(file, whole[: len(whole) - len(rest)], rest, root)
+
+
+def find_place(path: str) -> str:
+    """The real path of what the settings name; ConfigError if there is nothing."""
+    try:
+        return decode(os.path.realpath(os.fsencode(path), strict=True))
+    except OSError as error:
+        raise ConfigError(f"cannot serve {path}: {error.strerror}") from error
+
+
+def split_at(file: str, name: str, path: str) -> tuple[str, str]:
+    """SCRIPT_NAME and PATH_INFO, of a program that a front end names.
+
+    One that says no PATH_INFO, as nginx with its stock parameters, means by all of
+    the path SCRIPT_NAME; by now it is taken for PATH_INFO (protocols/target.py).
+    """
+    program = "/" + os.path.basename(file)
+    if name or not f"{path}/".count(f"{program}/"):
+        return name, path
+    end = f"{path}/".index(f"{program}/") + len(program)
+    return path[:end], path[end:]
 
 
 def walk(root: str, path: str) -> tuple[str, str]:
     """The first program on the way from `root` along `path`, and the path's rest.
 
-    `root` is a real path.  Symbolic links are followed while they stay inside.
+    `path` is checked.  Symbolic links are followed, wherever they lead.
     """
-    check_path(path)
     place, rest = root, path
-    while True:
+    for _ in range(MOST_SEGMENTS):
         segment, slash, beyond = rest[1:].partition("/")
         if not segment:  # "//": no file is called that
             raise ProtocolError(f"{place} is a directory", status=403)
@@ -98,19 +131,24 @@ def walk(root: str, path: str) -> tuple[str, str]:
             raise ProtocolError(f"{place}: {error.strerror}", status=404) from error
         if not stat.S_ISDIR(mode):
             check_program(place)
-            if not is_inside(find_real(place), root):
-                raise ProtocolError(f"{place} leads outside", status=403)
             return place, rest
+    raise ProtocolError("too many directories in the path", status=404)
 
 
 def check_path(path: str) -> None:
+    """Raise ProtocolError for one that could lead somewhere else than it says."""
     segments = path.split("/")
     if not path.startswith("/") or "\0" in path:
         raise ProtocolError("malformed path", status=400)
     if ".." in segments or "." in segments:
         raise ProtocolError("a path that goes up", status=403)
-    if len(segments) > MOST_SEGMENTS:
-        raise ProtocolError("too many segments in the path", status=404)
+
+
+def check_place(file: str, allowed: Sequence[str]) -> None:
+    """Raise ProtocolError for a program that is, behind symbolic links, elsewhere."""
+    real = find_real(file)
+    if not any(is_inside(real, place) for place in allowed):
+        raise ProtocolError(f"{file} is not among the allowed", status=403)
 
 
 def check_program(file: str) -> None:

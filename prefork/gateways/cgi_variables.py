@@ -7,6 +7,7 @@ mean nothing to the loader, to a shell or to an interpreter.
 import re
 from collections.abc import Mapping
 
+from prefork.gateways.cgi_site import Target
 from prefork.protocols.path import decode_percent
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -19,11 +20,40 @@ FORBIDDEN = re.compile(
     r"|MALLOC_.*|GCONV_PATH|LOCPATH|NLSPATH|TERMINFO.*|ENV|IFS|CDPATH|PATH|PS[0-9]"
     r"|SHELL|SHELLOPTS|HOME|TMPDIR|EDITOR|VISUAL|PAGER|GIT_SSH.*|GIT_EXEC_PATH"
     r"|GIT_CONFIG.*|GIT_PROXY_.*|HTTP_PROXY|HTTPS_PROXY|ALL_PROXY|NO_PROXY"
-    r"|RES_OPTIONS|HOSTALIASES|RESOLV_.*|TZDIR",
+    r"|PHPRC|PHP_INI_SCAN_DIR|RES_OPTIONS|HOSTALIASES|RESOLV_.*|TZDIR",
     re.IGNORECASE,
 )
 # Ours, not the program's: HTTP's own word for the path, said again as REQUEST_URI.
 OURS = {"RAW_URI"}
+
+
+def complete(
+    variables: Mapping[str, str], target: Target, *, length: str
+) -> dict[str, str]:
+    """The variables as that program gets them (RFC 3875 4.1).
+
+    `length` is that of the body; "": there is none.
+    """
+    known = {
+        **variables,
+        "SCRIPT_NAME": target.script_name,
+        "SCRIPT_FILENAME": target.file,
+        "DOCUMENT_ROOT": target.document_root,
+        "GATEWAY_INTERFACE": "CGI/1.1",
+        "CONTENT_LENGTH": length,
+        "PATH_INFO": target.path_info,
+        # RFC 3875 4.1.6: "If PATH_INFO is NULL, then the PATH_TRANSLATED variable MUST
+        # be set to NULL (or unset)."
+        "PATH_TRANSLATED": target.path_info and target.document_root + target.path_info,
+    }
+    for name in ("CONTENT_LENGTH", "PATH_INFO", "PATH_TRANSLATED"):
+        if not known[name]:
+            del known[name]
+    # RFC 3875 4.1.18: "it SHOULD remove any header fields carrying authentication
+    # information": where nobody has made use of it, it is the program's.
+    if known.get("AUTH_TYPE"):
+        known.pop("HTTP_AUTHORIZATION", None)
+    return known
 
 
 def make_environment(
@@ -66,4 +96,8 @@ def find_arguments(variables: Mapping[str, str]) -> list[str]:
     if not query or "=" in query or not is_read:
         return []
     words = [decode_percent(word) for word in query.split("+")]
-    return [] if any("\0" in word for word in words) else words
+    # No search has an empty word; and one that begins with "-" would be an option,
+    # which has made interpreters show the source of a program, or run another one
+    # (CVE-2012-1823).
+    is_search = all(word and word[0] != "-" and "\0" not in word for word in words)
+    return words if is_search else []

@@ -64,7 +64,7 @@ class Tenant:
     lobby: int  # connections that it keeps
     request: str  # "peer METHOD target"; of the last request when idle
     is_keeper: bool  # of a program that serves: what that does is not known
-    program: int  # the pid of it; 0: it does not run
+    program: int  # the pid of it, or of a request's; 0: none runs
 
     @property
     def is_busy(self) -> bool:
@@ -231,6 +231,13 @@ class WorkerSlot:
     def keep(self, program: int) -> None:
         """A program serves in our place; 0: it has ended."""
         self._words[IS_KEEPER], self._words[PROGRAM] = 1, program
+
+    def run(self, program: int) -> None:
+        """A program runs for the request; 0: it has ended."""
+        self._words[PROGRAM] = program
+
+    def program(self) -> int:
+        return int(self._words[PROGRAM])
 
     def report(self, lobby: int, draining: int) -> None:
         """How many connections are in the lobby, how many of them take answers."""

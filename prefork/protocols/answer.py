@@ -145,7 +145,7 @@ class CgiAnswer:
     def complain(self, text: bytes) -> None:
         """There is no way to the front end's error log."""
 
-    def fail(self, text: bytes) -> None:
+    def fail(self, text: bytes, *, status: int = 1) -> None:
         """There is no way to say it but the answer itself."""
 
     def _format_head(self, status: str, headers: Headers, size: int | None) -> bytes:

@@ -68,9 +68,9 @@ class FastcgiAnswer(CgiAnswer):
         """Something for the front end's error log, with what is sent next."""
         self._complaints = (self._complaints + text)[:MOST_COMPLAINTS]
 
-    def fail(self, text: bytes) -> None:
+    def fail(self, text: bytes, *, status: int = 1) -> None:
         """The application has failed: say so in that log, and at the end."""
-        self._exit_status = 1
+        self._exit_status = status
         self.complain(text)
 
     def _format_complaints(self) -> bytes:

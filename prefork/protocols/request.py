@@ -93,10 +93,10 @@ class Answer(Protocol):
         next, and not at all after the end.
         """
 
-    def fail(self, text: bytes) -> None:
+    def fail(self, text: bytes, *, status: int = 1) -> None:
         """The application has failed: some front ends may want to know.
 
-        Like complain(), with `text` for the error log.
+        Like complain(), with `text` for the error log; `status`: as it would exit.
         """
 
 
@@ -175,10 +175,11 @@ class Reply(Protocol):
     def complain(self, text: bytes) -> None:
         """Tell the front end's error log, if the protocol has a way."""
 
-    def fail(self, text: bytes) -> None:
+    def fail(self, text: bytes, *, status: int = 1) -> None:
         """The application has failed: what is sent from now on is not its own.
 
-        `text` says so in the front end's error log, if the protocol has a way.
+        `text` says so in the front end's error log, and `status` at the end, as of a
+        program that exits, if the protocol has a way.
         """
 
     def watch(self) -> tuple[int, int]:

@@ -24,7 +24,7 @@ class Clients:
         "SECONDS",
         "to answer a request; 0: no deadline",
         SECONDS,
-        only=SERVING,
+        only=WSGI,
     )
     max_timeout: float = setting(
         300.0,
@@ -98,7 +98,7 @@ class Clients:
         "SECONDS",
         "to log where a slow request is; 0: off",
         SECONDS,
-        only=SERVING,
+        only=WSGI,
     )
 
     max_requests: int = setting(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from prefork.settings.field import setting
-from prefork.settings.gateways import CGI, EXEC, SERVING, WSGI
+from prefork.settings.gateways import CGI, EXEC, SERVING
 from prefork.settings.kinds import (
     OCTAL,
     PATHS,
@@ -37,7 +37,7 @@ class Process:
         (),
         "-p --allow",
         "PATH",
-        "of --wrap, only below that; repeatable",
+        "where programs may be; repeatable",
         PATHS,
         only=CGI,
     )
@@ -161,9 +161,9 @@ class Process:
         False,
         "--frontend-errors",
         "",
-        "and wsgi.errors to the web server's log",
+        "and wsgi.errors, or stderr, to the web server's",
         SWITCH,
-        only=WSGI,
+        only=SERVING,
     )
     log_level: str = setting(
         "info",

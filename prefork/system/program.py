@@ -9,6 +9,7 @@ import resource
 import signal
 from collections.abc import Mapping, Sequence
 
+PIPE = -1  # to start(): a pipe, whose other end is ours
 # A program finds every signal as it is by default, whatever a worker ignores.
 ALL_SIGNALS = [
     number
@@ -21,11 +22,14 @@ class Program:
     """One that runs, leader of a session and a process group of its own.
 
     `stdin`, `stdout` and `stderr` are our ends of its pipes, not blocking; -1 when
-    closed.
+    closed.  `pidfd` is readable when it has ended.
     """
 
-    def __init__(self, pid: int, stdin: int, stdout: int, stderr: int) -> None:
+    def __init__(
+        self, pid: int, pidfd: int, stdin: int, stdout: int, stderr: int
+    ) -> None:
         self.pid = pid
+        self.pidfd = pidfd
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
@@ -50,6 +54,9 @@ class Program:
         self.close_stdin()
         self.close_stdout()
         self.close_stderr()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
 
     def has_ended(self) -> bool:
         """Reap it if it has."""
@@ -64,7 +71,10 @@ class Program:
         return self.status is not None
 
     def signal_group(self, number: int) -> None:
-        """Signal it and all that it has started, unless it is reaped."""
+        """Signal it and all that it has started, unless it is reaped: the number
+        of its group may be another's by then."""
+        if self.status is not None:
+            return
         try:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
@@ -77,24 +87,21 @@ def start(
     environment: Mapping[bytes, bytes],
     *,
     directory: bytes,
-    has_input: bool,
+    stdin: int | None,
     limits: Mapping[int, int],
 ) -> Program:
     """Start a program in `directory`; OSError says why it cannot be.
 
     Our own working directory becomes that one too: it is the worker's, which needs
-    none.  Without input stdin is /dev/null.  `limits`: value by RLIMIT_*.
+    none.  `stdin`: what it reads is a descriptor, or PIPE; None: /dev/null.
+    `limits`: value by RLIMIT_*.
     """
     os.chdir(directory)
     ours, theirs = [], []
     try:
-        if has_input:
-            reading, writing = os.pipe2(os.O_CLOEXEC)
-            theirs.append(reading)
-            ours.append(writing)
-        else:
-            theirs.append(os.open(os.devnull, os.O_RDONLY))
-            ours.append(-1)
+        reading, writing = _open_stdin(stdin)
+        theirs.append(reading)
+        ours.append(writing)
         for _ in range(2):
             reading, writing = os.pipe2(os.O_CLOEXEC)
             ours.append(reading)
@@ -117,7 +124,26 @@ def start(
         if fd >= 0:
             os.set_blocking(fd, False)
     _limit(pid, limits)
-    return Program(pid, *ours)
+    return Program(pid, _open_pidfd(pid, ours), *ours)
+
+
+def _open_stdin(stdin: int | None) -> tuple[int, int]:
+    """Its end and ours; -1: there is none."""
+    if stdin is None:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), -1
+    if stdin == PIPE:
+        return os.pipe2(os.O_CLOEXEC)
+    return os.dup(stdin), -1
+
+
+def _open_pidfd(pid: int, ours: list[int]) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # no descriptor is left
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        _close(ours)
+        raise
 
 
 def _close(descriptors: list[int]) -> None:
@@ -132,4 +158,4 @@ def _limit(pid: int, limits: Mapping[int, int]) -> None:
         try:
             resource.prlimit(pid, number, (value, value))
         except (ProcessLookupError, PermissionError):
-            return  # it was quick; or it is set-user-ID
+            pass  # it was quick; it is set-user-ID; or it has less already

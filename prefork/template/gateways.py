@@ -20,7 +20,9 @@ def _load_application(settings: Settings) -> object:
 
 
 def _find_programs(settings: Settings) -> object:
-    return Wrap(settings.allow) if settings.wrap else Site(settings.app)
+    if settings.wrap:
+        return Wrap(settings.allow)
+    return Site(settings.app, settings.allow)
 
 
 def _find_program(settings: Settings) -> object:

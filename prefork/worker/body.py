@@ -34,6 +34,8 @@ class ArrivingBody(io.RawIOBase):
         self._ready = memoryview(b"".join(client.parts))
         self._received = len(self._ready)
         self._since = client.since or time.monotonic()
+        self._waited = 0.0  # seconds, for the client, by whom left() tells
+        self._asked = 0.0  # when left() was asked
         if self._ready:
             request.invitation = b""  # it does not wait for one, then
 
@@ -64,6 +66,7 @@ class ArrivingBody(io.RawIOBase):
             return data
         if self._body.done:
             return b""
+        self._note_waiting(0.0)
         self._invite()
         try:
             wire = os.read(self._client.fd, READ_SIZE)
@@ -73,7 +76,27 @@ class ArrivingBody(io.RawIOBase):
             raise ClientGone(f"could not read: {error.strerror}") from error
         if not wire:
             raise ClientGone(LEFT)
-        return self._decode(wire) or (b"" if self._body.done else None)
+        data = self._decode(wire)
+        self._received += len(data)
+        return data or (b"" if self._body.done else None)
+
+    def left(self) -> float:
+        """Seconds until what read_available() waits for is late.
+
+        Only such waiting counts: who reads now and then has no slow client for that.
+        """
+        now = time.monotonic()
+        self._note_waiting(now)
+        until = self._deadlines.for_body(
+            since=now - self._waited, received=self._received, now=now
+        )
+        return max(0.0, until - now)
+
+    def _note_waiting(self, from_now: float) -> None:
+        """It is over, or goes on `from_now`."""
+        if self._asked:
+            self._waited += (from_now or time.monotonic()) - self._asked
+        self._asked = from_now
 
     def _decode(self, data: bytes) -> bytes:
         try:

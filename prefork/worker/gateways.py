@@ -47,10 +47,12 @@ def _open_cgi(settings: Settings, loaded: Any, slot: WorkerSlot, log: Log) -> Ga
         loaded,
         start=program.start,
         complain=log.warning,
+        runs=slot.run,
         alive=alive,
         patience=settings.cgi_timeout,
         extra=dict(item.split("=", 1) for item in settings.env),
         limits={number: value for number, value in limits.items() if value},
+        tells_front_end=settings.frontend_errors,
     )
 
 

@@ -111,8 +111,8 @@ class Reply:
     def complain(self, text: bytes) -> None:
         self._open().complain(text)
 
-    def fail(self, text: bytes) -> None:
-        self._open().fail(text)
+    def fail(self, text: bytes, *, status: int = 1) -> None:
+        self._open().fail(text, status=status)
 
     def watch(self) -> tuple[int, int]:
         # A TCP client that closes cannot be told from one that has only stopped

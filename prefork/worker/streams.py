@@ -106,7 +106,7 @@ class StreamReply:
     def complain(self, text: bytes) -> None:
         pass  # the log is stderr, which is the front end's
 
-    def fail(self, text: bytes) -> None:
+    def fail(self, text: bytes, *, status: int = 1) -> None:
         pass
 
     def watch(self) -> tuple[int, int]:

@@ -50,6 +50,8 @@ class Recorder:
         self.body = b""
         self.is_complete = False
         self.is_aborted = False
+        self.complaints = b""
+        self.exit_status = 0
 
     def send(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
@@ -70,7 +72,11 @@ class Recorder:
         self.is_complete = True
 
     def complain(self, text: bytes) -> None:
-        pass
+        self.complaints += text
+
+    def fail(self, text: bytes, *, status: int = 1) -> None:
+        self.complaints += text
+        self.exit_status = status
 
     def abort(self) -> None:
         self.is_aborted = True
@@ -88,6 +94,7 @@ class Bench:
         self.reply = Recorder()
         self.patience = 5.0
         self.limits: dict[int, int] = {}
+        self.pids: list[int] = []
 
     def write(self, name: str, text: str) -> Path:
         path = self.root / name
@@ -116,6 +123,7 @@ class Bench:
             Site(str(self.root)),
             start=program.start,
             complain=lambda event, **fields: self.said.append((event, fields)),
+            runs=self.pids.append,
             alive=lambda seconds: None,
             patience=self.patience,
             extra={},
@@ -296,4 +304,5 @@ def test_stderr_is_logged(bench: Bench) -> None:
     assert bench.ask().body == b"ok\n"
     events = dict(bench.said)
     assert events["program says"]["text"] == "oops"
-    assert events["program failed"]["status"] == 3
+    assert events["program failed"]["cause"] == "exit code 3"
+    assert bench.reply.exit_status == 3

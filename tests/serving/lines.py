@@ -146,5 +146,5 @@ class PlainAnswer:
     def complain(self, text: bytes) -> None:
         self._complaints += b"(" + text + b")"
 
-    def fail(self, text: bytes) -> None:
+    def fail(self, text: bytes, *, status: int = 1) -> None:
         self.complain(b"failed: " + text)

@@ -59,7 +59,7 @@ class Recorder:
     def complain(self, text: bytes) -> None:
         self.complaints.append(text)
 
-    def fail(self, text: bytes) -> None:
+    def fail(self, text: bytes, *, status: int = 1) -> None:
         self.failure = text
 
     def abort(self) -> None:

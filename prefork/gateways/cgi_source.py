@@ -1,0 +1,114 @@
+"""The body of a request on its way into a program, and how long it is.
+
+RFC 3875 4.2: "A request-body is supplied with the request if the CONTENT_LENGTH is
+not NULL."  So one whose length its client does not tell, a chunked one, is received
+whole before the program starts: many read nothing unless they are told how much.
+Others stream, a piece at a time.
+"""
+
+from os import write
+from tempfile import TemporaryFile
+from typing import IO, Any, BinaryIO
+
+from prefork.protocols.request import Request
+
+PIPE = -1  # as of system/program.py
+PIECE = 65536  # bytes
+
+
+class Source:
+    """What a program is to read.
+
+    `arriving` is the worker's stream of what is still to come (worker/body.py),
+    `file` an open one that the program reads by itself.
+    """
+
+    def __init__(
+        self,
+        whole: bytes = b"",
+        *,
+        arriving: Any = None,
+        file: IO[bytes] | None = None,
+        length: str = "",
+    ) -> None:
+        self._piece = memoryview(whole)
+        self._arriving = arriving
+        self._file = file
+        self.length = length  # CONTENT_LENGTH; "": there is no body
+        self.is_over = arriving is None and not whole
+
+    @property
+    def stdin(self) -> int | None:
+        """For the start of the program: a descriptor, PIPE, or None for nothing."""
+        if self._file is not None:
+            return self._file.fileno()
+        return None if self.is_over else PIPE
+
+    @property
+    def fd(self) -> int:
+        """The connection to wait for when there is nothing to give; -1: none."""
+        if self._arriving is None or self._piece or self.is_over:
+            return -1
+        fd: int = self._arriving.fileno()
+        return fd
+
+    @property
+    def has_piece(self) -> bool:
+        return bool(self._piece)
+
+    def left(self) -> float:
+        """Seconds that the client has to send more of it."""
+        seconds: float = self._arriving.left()
+        return seconds
+
+    def refill(self) -> None:
+        """Take what has arrived; ClientGone if no more will."""
+        if self._piece or self._arriving is None or self.is_over:
+            return
+        data = self._arriving.read_available()
+        if data is not None:
+            self._piece = memoryview(data)
+            self.is_over = not data
+
+    def pour(self, fd: int) -> None:
+        """Give the program what it takes.  BrokenPipeError: it takes no more."""
+        try:
+            count = write(fd, self._piece)
+        except BlockingIOError:
+            return
+        self._piece = self._piece[count:]
+        self.is_over = self.is_over or (not self._piece and self._arriving is None)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def open_source(request: Request, body: BinaryIO) -> Source:
+    """The body of a request; ClientGone if it breaks off, OSError if it cannot be
+    kept."""
+    length = request.variables.get("CONTENT_LENGTH", "")
+    if request.body is None:
+        return Source()
+    # What is whole is in memory; the rest comes through the raw stream below a
+    # buffer, which can be asked without waiting.
+    arriving = getattr(body, "raw", None)
+    if arriving is None:
+        whole = body.read()
+        return Source(whole, length=length or (str(len(whole)) if whole else ""))
+    if length:
+        return Source(arriving=arriving, length=length)
+    return _receive(body)
+
+
+def _receive(body: BinaryIO) -> Source:
+    file = TemporaryFile(buffering=0)  # noqa: SIM115 - closed with its source
+    try:
+        size = 0
+        while data := body.read(PIECE):
+            size += file.write(data)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return Source(file=file, length=str(size) if size else "")
