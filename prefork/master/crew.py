@@ -178,6 +178,9 @@ class Crew:
     def is_busy(self, slot: int) -> bool:
         return self._scoreboard.read(slot).is_busy
 
+    def is_keeper(self, slot: int) -> bool:
+        return self._scoreboard.read(slot).is_keeper
+
     def dump(self, member: Member) -> None:
         """Have it write its stacks to stderr, which leads to the log."""
         request = self._scoreboard.read(member.slot).request

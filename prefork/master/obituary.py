@@ -64,8 +64,9 @@ class Obituary:
             "pid": self.member.pid,
             "generation": self.member.generation,
             "uptime": round(self.now - self.member.ordered_at, 1),
-            "requests": self.tenant.requests,
         }
+        if not self.tenant.is_keeper:
+            fields["requests"] = self.tenant.requests
         if not self.is_blamed:
             log.info("retired worker", **fields)
             return

@@ -62,6 +62,8 @@ class Verbs:
         ready = [member for member in members if member.state in MAY_BE_DUMPED]
         if slot is not None and not ready:
             raise CommandError(f"no worker in slot {slot} could write its stacks")
+        if any(crew.is_keeper(member.slot) for member in ready):
+            raise CommandError("a program that is kept has no stacks to write")
         for member in ready:
             crew.dump(member)
         return {"workers": [_name(member) for member in ready]}
