@@ -17,16 +17,16 @@ def test_head_gets_no_body(front: FrontEnd) -> None:
     assert front.get("/hello").body == b"hello\n"
 
 
-@pytest.mark.parametrize("path", ["/no-content", "/not-modified"])
-def test_answers_that_have_no_body_have_none(front: FrontEnd, path: str) -> None:
-    with front.wire() as wire:
-        wire.request(path, "Connection: close")
-        head, _, body = wire.read_rest().partition(b"\r\n\r\n")
-    status, headers = (204, b"x-kept: yes"), (304, b'etag: "7"')
-    wanted = {"/no-content": status, "/not-modified": headers}[path]
-    assert int(head.split()[1]) == wanted[0]
-    assert wanted[1] in head.lower()
-    assert body == b""
+def test_answers_that_have_no_body_have_none(front: FrontEnd) -> None:
+    for path, status, field in [
+        ("/no-content", b"204", b"x-kept: yes"),
+        ("/not-modified", b"304", b'etag: "7"'),
+    ]:
+        with front.wire() as wire:
+            wire.request(path, "Connection: close")
+            head, _, body = wire.read_rest().partition(b"\r\n\r\n")
+        assert (head.split()[1], body) == (status, b"")
+        assert field in head.lower()
 
 
 def test_a_redirect_is_the_clients_to_follow(front: FrontEnd) -> None:

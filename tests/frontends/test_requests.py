@@ -88,18 +88,17 @@ def test_patch_arrives(front: FrontEnd) -> None:
 # ---- the body
 
 
-@pytest.mark.parametrize("size", [0, 1, 1000, 1 << 20])
-def test_a_body_arrives(front: FrontEnd, size: int) -> None:
-    body = make_body(size)
-    told = front.post("/there", body, ("Content-Type", "text/x-test")).json()
-    assert told["body"] == describe(body)
-    assert told["CONTENT_TYPE"] == "text/x-test"
-    assert told.get("CONTENT_LENGTH", "0") == str(size)
+def test_a_body_arrives(front: FrontEnd) -> None:
+    for size in (0, 1, 1000, 1 << 20):
+        body = make_body(size)
+        told = front.post("/there", body, ("Content-Type", "text/x-test")).json()
+        assert told["body"] == describe(body)
+        assert told["CONTENT_TYPE"] == "text/x-test"
+        assert told.get("CONTENT_LENGTH", "0") == str(size)
 
 
-@pytest.mark.parametrize("size", [1000, 15_000])
-def test_a_chunked_upload_arrives(front: FrontEnd, size: int) -> None:
-    body = make_body(size)
+def test_a_chunked_upload_arrives(front: FrontEnd) -> None:
+    body = make_body(15_000)
     assert front.post("/there", in_pieces(body)).json()["body"] == describe(body)
 
 

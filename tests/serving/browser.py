@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import select
+import socket
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import Any
@@ -83,9 +85,21 @@ def send(
         connection.putheader("Content-Length", str(len(body)))
     elif body is not None and not has_length:
         connection.putheader("Transfer-Encoding", "chunked")
-    pieces = [body] if isinstance(body, bytes) else body
-    encode_chunked = not isinstance(body, bytes) and not has_length
-    try:
-        connection.endheaders(pieces, encode_chunked=encode_chunked)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it wants no more of the body; the answer may be there already
+    if isinstance(body, bytes):
+        connection.endheaders()
+        send_until_answered(connection.sock, body)
+    else:
+        connection.endheaders(body, encode_chunked=not has_length)
+
+
+def send_until_answered(connection: socket.socket, body: bytes) -> None:
+    """Send it, as clients do, until there is something to read: a refusal."""
+    left = memoryview(body)
+    while left:
+        readable, writable, _ = select.select([connection], [connection], [], 20)
+        if readable or not writable:
+            return
+        try:
+            left = left[connection.send(left[:65536]) :]
+        except (BrokenPipeError, ConnectionResetError):
+            return

@@ -34,13 +34,12 @@ HAPROXY = Make(
     configure=configure,
     command=lambda directory, path: ["haproxy", "-db", "-f", str(path)],
     below={"default_backend prefork": "use_backend prefork if { path_beg /app }"},
-    spared=("a_chunked_upload_of_nothing_arrives", "a_body_that_is_too_long_is_a_413"),
+    spared=("a_chunked_upload_of_nothing_arrives",),
     lacks={
         "a_redirect_is_the_clients_to_follow": {"fastcgi": A_302},
         "a_303_stays_a_303": {"fastcgi": A_302},
         "credentials_arrive": {"fastcgi": "keeps them to itself"},
         "a_large_chunked_upload_arrives": {"fastcgi": "wants it to fit a buffer: 400"},
         "a_chunked_upload_of_nothing_arrives": {"fastcgi": "never sends its end"},
-        "a_body_that_is_too_long_is_a_413": {"fastcgi": "is stuck in the upload"},
     },
 )
