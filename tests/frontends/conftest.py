@@ -6,7 +6,8 @@ The tests in here that ask for `front` run for each of them.
 from collections.abc import Iterator
 
 import pytest
-from serving.front_end import FrontEnd, Make
+from serving.front_end import FrontEnd
+from serving.make import Make
 from serving.makes import MAKES
 from serving.matrix import Outcome, format_matrix
 from serving.pool import TRANSPORTS, Pool

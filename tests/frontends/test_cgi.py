@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from serving.front_end import CONTRIB, FrontEnd, Make
+from serving.front_end import FrontEnd
+from serving.make import CONTRIB, Make
 from serving.makes.apache import APACHE, AROUND, MODULES
 from serving.makes.lighttpd import AROUND as AROUND_LIGHTTPD
 from serving.makes.lighttpd import LIGHTTPD

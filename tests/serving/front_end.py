@@ -7,58 +7,15 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from serving.browser import Browser
 from serving.eventually import eventually
+from serving.make import SBIN, Make
 
-CONTRIB = Path(__file__).parents[2] / "contrib"
-SBIN = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 USER = "nobody"  # runs the web servers where the tests are run by root
 START = 15.0  # seconds
-
-# What makes may lack, and why.
-ONE_REQUEST = "has one request a connection"
-NO_END = "takes the end of a connection for that of the answer"
-COMMA = "joins cookies with a comma"
-NO_LENGTH = "wants a Content-Length: 411"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Make:
-    """What web servers of one make have in common."""
-
-    name: str
-    program: str
-    protocols: tuple[str, ...]
-    suffix: str  # of the snippets, contrib/NAME/PROTOCOL.SUFFIX
-    # The whole configuration: what is around a snippet, and what is to be replaced
-    # in it, for a directory to write to, a place of prefork and a port to listen on.
-    configure: Callable[[Path, str, str, int], str]
-    command: Callable[[Path, Path], list[str]]  # (directory, its configuration)
-    # What the snippets' comments say to change for an application at /app: patterns.
-    below: Mapping[str, str]
-    # What it does not do, whatever stands behind it: test: {protocols: reason}.
-    lacks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    # Those of them that are not tried: it would hang, or the moment decides.
-    spared: tuple[str, ...] = ()
-
-    @property
-    def path(self) -> str | None:
-        return shutil.which(self.program, path=SBIN)
-
-    def snippet(self, protocol: str) -> Path:
-        return CONTRIB / self.name / f"{protocol}.{self.suffix}"
-
-    def lack(self, test: str, protocol: str, transport: str) -> str:
-        """Why it cannot pass a test; "" if it should."""
-        for words, reason in self.lacks.get(test, {}).items():
-            if {protocol, f"{protocol}+{transport}"} & {*words.split()}:
-                return reason
-        return ""
 
 
 class FrontEnd(Browser):
@@ -101,13 +58,18 @@ class FrontEnd(Browser):
             try:
                 self._run()
                 return self
-            except RuntimeError as error:
+            except (RuntimeError, AssertionError, OSError) as error:
                 reason = error
+                self._end()
         self.stop()
         raise reason
 
     def stop(self) -> None:
         """End it, and remove what it wrote."""
+        self._end()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _end(self) -> None:
         if self._process and self._process.poll() is None:
             self._process.terminate()
             try:
@@ -115,7 +77,6 @@ class FrontEnd(Browser):
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(5)
-        shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
     def log(self) -> str:
@@ -149,12 +110,6 @@ class FrontEnd(Browser):
             raise RuntimeError(f"{self.make.name} ended:\n{self.log}")
         with socket.create_connection(("127.0.0.1", self.port), 1):
             return True
-
-
-def replace(text: str, words: str, others: str) -> str:
-    """Replace words that must be there."""
-    assert words in text, f"no {words!r} in\n{text}"
-    return text.replace(words, others)
 
 
 def find_port() -> int:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from serving.front_end import (
+from serving.make import (
     COMMA,
     NO_END,
     NO_LENGTH,

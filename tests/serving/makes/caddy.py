@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serving.front_end import COMMA, ONE_REQUEST, Make, replace
+from serving.make import COMMA, ONE_REQUEST, Make, replace
 
 AROUND = """
 {{

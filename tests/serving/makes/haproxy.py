@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serving.front_end import Make, replace
+from serving.make import Make, replace
 
 AROUND = """
 global

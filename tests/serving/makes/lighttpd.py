@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from serving.front_end import NO_END, ONE_REQUEST, Make
+from serving.make import NO_END, ONE_REQUEST, Make
 
 AROUND = """
 server.modules = ()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serving.front_end import NO_END, ONE_REQUEST, Make, replace
+from serving.make import NO_END, ONE_REQUEST, Make, replace
 
 AROUND = """
 daemon off;
