@@ -83,8 +83,8 @@ class CgiAnswer:
     __slots__ = (
         "_date",
         "_is_bodyless",
-        "_is_head",
         "_left",
+        "_variables",
         "keep_alive",
         "problem",
         "sent",
@@ -98,7 +98,7 @@ class CgiAnswer:
         return self._left is None
 
     def __init__(self, request: Request, *, date: str = "", keep_alive: bool) -> None:
-        self._is_head = request.variables["REQUEST_METHOD"] == "HEAD"
+        self._variables = request.variables
         self._date = date  # "": the front end's to say
         self._left: int | None = None  # bytes of the body still to come, if known
         self._is_bodyless = False
@@ -116,8 +116,8 @@ class CgiAnswer:
         """
         head = self._format_head(status, headers, len(chunk) if complete else None)
         body = self.chunk(chunk) if chunk else b""
-        if complete:
-            self._check_shortage()
+        if complete and self._left:
+            self._note_shortage()
         return head + self._end_head() + body
 
     def start_file(
@@ -128,7 +128,8 @@ class CgiAnswer:
         """
         head = self._format_head(status, headers, size)
         count = self._take(size if self._left is None else min(size, self._left))
-        self._check_shortage()
+        if self._left:
+            self._note_shortage()
         return head + self._end_head(), count
 
     def chunk(self, data: bytes) -> bytes:
@@ -138,7 +139,8 @@ class CgiAnswer:
 
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
-        self._check_shortage()
+        if self._left:
+            self._note_shortage()
         self._left = 0  # whoever writes on would write into the next answer
         return b""
 
@@ -190,15 +192,17 @@ class CgiAnswer:
 
     def _choose_framing(self, code: str, length: str, size: int | None) -> str:
         """How the end of the body will be known: a header line, or "" for none."""
-        self._is_bodyless = self._is_head or code in ("204", "304") or code[0] == "1"
-        if self._is_bodyless:
+        is_head = self._variables["REQUEST_METHOD"] == "HEAD"
+        if is_head or code in ("204", "304") or code[0] == "1":
+            self._is_bodyless = True
             return self._choose_no_body(code, length, size)
-        if not length and size is not None:
-            length = str(size)
+        self._is_bodyless = False
         if length:
             self._left = int(length)
             return "Content-Length: " + length
-        self._left = None
+        self._left = size
+        if size is not None:
+            return f"Content-Length: {size}"
         return self._frame_unknown()
 
     def _frame_unknown(self) -> str:
@@ -245,10 +249,9 @@ class CgiAnswer:
             self.problem = "body longer than its Content-Length; cut"
             self.keep_alive = False
 
-    def _check_shortage(self) -> None:
-        if self._left:
-            self.problem = f"body {self._left} bytes shorter than its Content-Length"
-            self.keep_alive = False
+    def _note_shortage(self) -> None:
+        self.problem = f"body {self._left} bytes shorter than its Content-Length"
+        self.keep_alive = False
 
 
 def format_refusal(first_line: str, error: ProtocolError, *, more: str = "") -> bytes:

@@ -3,7 +3,6 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer, check_status, format_refusal
 from prefork.protocols.memo import Memo
-from prefork.protocols.request import Request
 
 
 def format_status_line(status: str) -> str:
@@ -20,43 +19,37 @@ def format_error(error: ProtocolError, *, date: str) -> bytes:
 class HttpAnswer(CgiAnswer):
     """One answer: start, then chunks, then end; or start alone if complete."""
 
-    __slots__ = ("_chunked", "_is_1_1")
+    __slots__ = ()
 
     first_lines = Memo(format_status_line)
-
-    def __init__(self, request: Request, *, date: str, keep_alive: bool) -> None:
-        super().__init__(request, date=date, keep_alive=keep_alive)
-        self._is_1_1 = request.variables["SERVER_PROTOCOL"] == "HTTP/1.1"
-        self._chunked = False
 
     @property
     def ends_by_closing(self) -> bool:
         """Once started: does nothing but the end of the connection end the body?"""
-        return self._left is None and not self._chunked
+        return self._left is None and not self._is_1_1
 
     def chunk(self, data: bytes) -> bytes:
         """One more chunk, framed; b"" when there is nothing to send."""
         count = self._take(len(data))
         if not count:
             return b""  # a chunk of no bytes would be the last one
-        if self._chunked:
+        if self._left is None and self._is_1_1:
             return b"%x\r\n%b\r\n" % (count, data)
         return data if count == len(data) else data[:count]
 
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
-        last = b"0\r\n\r\n" if self._chunked else b""
-        self._chunked = False
+        last = b"0\r\n\r\n" if self._left is None and self._is_1_1 else b""
         super().end()
         return last
 
-    def _choose_framing(self, code: str, length: str, size: int | None) -> str:
-        self._chunked = False
-        return super()._choose_framing(code, length, size)
+    @property
+    def _is_1_1(self) -> bool:
+        """Does the client know chunks, by which a body of any length has an end?"""
+        return self._variables["SERVER_PROTOCOL"] == "HTTP/1.1"
 
     def _frame_unknown(self) -> str:
         if self._is_1_1:
-            self._chunked = True
             return "Transfer-Encoding: chunked"
         self.keep_alive = False  # the end of the connection ends the body
         return ""
