@@ -25,6 +25,7 @@ from prefork.monitor.scoreboard import Scoreboard, Tenant
 from prefork.system.channel import Channel, Message, adopt, pair
 from prefork.system.execution import kill_group
 from prefork.system.oom import OomKills, find_counter
+from prefork.system.orphans import end_orphan
 from prefork.system.processes import describe_exit
 from prefork.system.signals import DUMP_STACKS
 
@@ -276,6 +277,8 @@ class Crew:
         if obituary.tenant.program:  # its keeper could not end it: it was killed
             kill_group(obituary.tenant.program)
         self._apply(member, Event.EXITED)
+        if end_orphan(obituary.tenant.program):
+            self.log.info("ended program", pid=obituary.tenant.program)
         self._on_exit(obituary)
         if obituary.is_blamed and obituary.tenant.is_busy:
             self._suspect(obituary)

@@ -14,6 +14,7 @@ from typing import Any
 
 from setproctitle import setproctitle
 
+from prefork.errors import EXIT_CUT
 from prefork.monitor.access import AccessLog
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard, WorkerSlot
@@ -22,6 +23,7 @@ from prefork.protocols.table import DEFAULT_PROTOCOL, speak
 from prefork.protocols.terms import Limits, Terms
 from prefork.settings import Settings
 from prefork.system.channel import Channel, Message
+from prefork.system.execution import kill_group
 from prefork.system.lifeline import Grip
 from prefork.system.signals import DUMP_STACKS, RELIEVE, Handler, SignalPipe
 from prefork.worker.client import Client
@@ -169,8 +171,15 @@ def _bound_the_last_request(slot: WorkerSlot, grip: Grip, grace: float) -> Handl
             return  # somebody else has sent it
         grip.let_go()
         left = (slot.deadline() - time.monotonic_ns()) / 1e9
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        runs = slot.program()
+        signal.signal(signal.SIGALRM, end_program if runs else signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, max(left, grace, SHORTEST_GRACE))
+
+    def end_program(number: int, frame: FrameType | None) -> None:
+        """It would outlive us; and while we wait for it Python is there to end it."""
+        if program := slot.program():
+            kill_group(program)
+        os._exit(EXIT_CUT)
 
     return bound
 
