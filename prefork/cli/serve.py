@@ -5,22 +5,27 @@ from contextlib import ExitStack
 
 from setproctitle import getproctitle
 
+from prefork.cli.inherited import Inherited
 from prefork.config import Configuration
 from prefork.errors import PreforkError
 from prefork.master.handover import State
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.master import Master
+from prefork.monitor.scoreboard import Scoreboard
 from prefork.settings import Settings
 from prefork.settings.registry import from_json
 from prefork.system import home, listen
 from prefork.system.daemon import Handshake, detach
 from prefork.system.listen import Listener
 from prefork.system.local import open_door
+from prefork.system.notify import Notifier
 from prefork.system.pidfile import PidFile
 
 
-def serve(configuration: Configuration, arguments: Sequence[str]) -> int:
+def serve(
+    configuration: Configuration, arguments: Sequence[str], inherited: Inherited
+) -> int:
     """Serve until told to stop; returns the exit status.  PreforkError."""
     settings = configuration.settings
     # It looks for the place of titles below the first variable of the environment:
@@ -28,10 +33,10 @@ def serve(configuration: Configuration, arguments: Sequence[str]) -> int:
     getproctitle()
     home.remember()
     if not settings.daemon:
-        return _serve(settings, arguments, None)
+        return _serve(settings, arguments, inherited, None)
     handshake = detach()
     try:
-        status = _serve(settings, arguments, handshake)
+        status = _serve(settings, arguments, inherited, handshake)
     except PreforkError as error:
         handshake.failed(error.exit_status)
         raise
@@ -40,11 +45,15 @@ def serve(configuration: Configuration, arguments: Sequence[str]) -> int:
 
 
 def _serve(
-    settings: Settings, arguments: Sequence[str], handshake: Handshake | None
+    settings: Settings,
+    arguments: Sequence[str],
+    inherited: Inherited,
+    handshake: Handshake | None,
 ) -> int:
     with ExitStack() as at_exit:
-        listeners = Listeners(settings)
+        listeners = Listeners(settings, left=inherited.left.listeners)
         at_exit.callback(listeners.close)
+        inherited.left.close()
         pid_file = PidFile.take(settings.pid) if settings.pid else None
         if pid_file is not None:
             at_exit.callback(pid_file.release)
@@ -54,6 +63,7 @@ def _serve(
         master = _make_master(
             settings,
             arguments,
+            inherited,
             handshake,
             listeners=listeners,
             pid_file=pid_file,
@@ -65,6 +75,7 @@ def _serve(
 def _make_master(
     settings: Settings,
     arguments: Sequence[str],
+    inherited: Inherited,
     handshake: Handshake | None,
     *,
     listeners: Listeners,
@@ -80,10 +91,12 @@ def _make_master(
     return Master(
         settings,
         arguments,
+        scoreboard=inherited.open_scoreboard(),
         listeners=listeners,
         logs=Logs(settings),
         pid_file=pid_file,
         door=door,
+        notifier=inherited.notifier,
         on_ready=tell_the_shell,
     )
 
@@ -101,10 +114,12 @@ def adopt(state: State) -> Callable[[], int]:
     master = Master(
         settings,
         state["succession"]["arguments"],
+        scoreboard=Scoreboard(state["scoreboard"]["fd"]),
         listeners=listeners,
         logs=Logs(settings, kept=state["logs"]),
         pid_file=pid_file,
         door=door,
+        notifier=_find_notifier(state["herald"]),
         on_ready=lambda: None,  # whoever waited for that was told by another program
         handover=state,
     )
@@ -119,3 +134,10 @@ def adopt(state: State) -> Callable[[], int]:
             return master.run()
 
     return run
+
+
+def _find_notifier(herald: State | None) -> Notifier | None:
+    """Where the last program has sent its notifications."""
+    if herald is None:
+        return None
+    return Notifier(herald["address"], watchdog=herald["watchdog"])

@@ -31,9 +31,14 @@ def start(gateway: str, argv: Sequence[str] | None) -> int:
             from prefork.cli.once import serve_once
 
             return serve_once(configuration.settings, prog=prog)
+        from prefork.cli.inherited import bind_flags, take_inherited
         from prefork.cli.serve import serve
 
-        return serve(configuration, [gateway, *arguments])
+        inherited = take_inherited()
+        if flags := bind_flags(configuration, inherited.sockets):
+            arguments = [*flags, *arguments]
+            configuration = load(arguments, os.environ, prog=prog, gateway=gateway)
+        return serve(configuration, [gateway, *arguments], inherited)
     except PreforkError as error:
         return report(error, prog=prog)
 

@@ -103,6 +103,10 @@ def _check_parts(name: str, value: Any) -> None:
 
         for address in value:
             parse_bind(address)
+    elif name == "socket_protocol":
+        from prefork.system.activation import parse_protocols
+
+        parse_protocols(value)
     elif name == "access_logformat":
         from prefork.monitor.atoms import compile_format
 

@@ -1,5 +1,6 @@
 """The listeners of a server: opened at start, kept or changed at a reload."""
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,14 +35,22 @@ class Listeners:
     """What is open.  A listener that two configurations share is never closed."""
 
     def __init__(
-        self, settings: Settings, *, kept: dict[str, Any] | None = None
+        self,
+        settings: Settings,
+        *,
+        kept: dict[str, Any] | None = None,
+        left: list[socket.socket] | None = None,
     ) -> None:
-        """`kept`: the state() of listeners whose descriptors this process has."""
+        """`kept`: the state() of listeners whose descriptors this process has.
+
+        `left`: sockets of a master that has crashed, for who wants their addresses.
+        """
         self.open: list[Listener] = []
         self._new: list[Listener] = []
         # Those we were started with: dropped by one configuration they are not
         # closed, since the next could not open them again.
         self._inherited: list[Listener] = []
+        self._left = left or []
         self._terms = Terms.read(settings)
         if kept is not None:
             self.open = [Listener.restore(each) for each in kept["open"]]
@@ -102,7 +111,7 @@ class Listeners:
                 here[address] = left.pop(address.place).speaking(address.protocol)
                 continue
             try:
-                here[address] = _open_listener(address, terms, tries)
+                here[address] = _open_listener(address, terms, tries, self._left)
             except PreforkError as error:
                 on_refusal(error)
             else:
@@ -177,7 +186,12 @@ def _refuse(error: PreforkError) -> None:
     raise error
 
 
-def _open_listener(address: listen.Address, terms: Terms, tries: int) -> Listener:
+def _open_listener(
+    address: listen.Address, terms: Terms, tries: int, left: list[socket.socket]
+) -> Listener:
+    if listener := listen.recover(address, left):
+        _adjust(listener, terms)
+        return listener
     return listen.open_listener(
         address,
         backlog=terms.backlog,

@@ -18,6 +18,7 @@ from prefork.master.crew import Crew
 from prefork.master.demand import Demand
 from prefork.master.generation import Generation
 from prefork.master.handover import State
+from prefork.master.herald import Herald
 from prefork.master.house import House
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
@@ -34,6 +35,7 @@ from prefork.monitor.scoreboard import SLOTS, Scoreboard
 from prefork.settings import Settings
 from prefork.system.lifeline import Lifeline
 from prefork.system.listen import Listener
+from prefork.system.notify import Notifier
 from prefork.system.pidfile import PidFile
 from prefork.system.processes import become_subreaper, reap
 from prefork.system.signals import SignalPipe, name_of, unblock_all
@@ -51,10 +53,12 @@ class Master:
         settings: Settings,
         arguments: Sequence[str],
         *,
+        scoreboard: Scoreboard,
         listeners: Listeners,
         logs: Logs,
         pid_file: PidFile | None,
         door: Listener | None,
+        notifier: Notifier | None,
         on_ready: Callable[[], None],
         handover: State | None = None,
     ) -> None:
@@ -64,9 +68,7 @@ class Master:
         self._log = logs.log
         self._on_ready = on_ready
         self._reactor = Reactor()
-        self._scoreboard = Scoreboard(
-            handover["scoreboard"]["fd"] if handover else None
-        )
+        self._scoreboard = scoreboard
         self._bell = handover["bell"]["fd"] if handover else _make_bell()
         self._lifeline = Lifeline(handover["lifeline"] if handover else None)
         self._roster = Roster(slots=SLOTS)
@@ -87,6 +89,7 @@ class Master:
         )
         self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
         self._house = self._make_house(pid_file, door, handover)
+        self._herald = Herald(self._house, notifier)
         self._verbs = self._make_verbs()
         self._control = Control(door, self._reactor, self._log, self._verbs.table)
         self._handover = handover
@@ -164,6 +167,7 @@ class Master:
             self._reactor.turn(self._patience())
             self._reap()
             self._reconcile()
+            self._herald.turn(time.monotonic())
             self._control.turn(time.monotonic())
         status = self._stop.finish()
         self._control.turn(time.monotonic())  # it has one thing more to tell
@@ -203,6 +207,7 @@ class Master:
             self._roster.next_deadline(),
             self._templates.next_deadline(now),
             self._staff.next_look(),
+            self._herald.due,
         )
         return max(0.0, min(due - now, look_again))
 
@@ -365,11 +370,16 @@ class Master:
     # Being handed over to another program
 
     def _state(self) -> State:
-        return {**self._house.state(), "callers": self._control.state()}
+        return {
+            **self._house.state(),
+            "herald": self._herald.state(),
+            "callers": self._control.state(),
+        }
 
     def _restore(self, state: State) -> None:
         self._is_proven = True  # or there would have been no upgrade
         self._house.restore(state)
+        self._herald.restore(state["herald"])
         self._control.restore(state["callers"], self._verbs.go_on)
 
 

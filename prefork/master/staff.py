@@ -44,7 +44,7 @@ class Staff:
         self._adjustment = 0  # by TTIN and TTOU; outlives reloads
         self._ordered: Scale | None = None  # instead of the settings'; as long
         self._is_dismissed = False  # by WINCH: no workers until HUP or TTIN
-        self._was_complete = False
+        self.was_complete = False  # all have served at once, some time
         self._follow_scale()
 
     @property
@@ -130,10 +130,10 @@ class Staff:
         return [self.target] if ordered else []
 
     def _announce_completion(self) -> None:
-        if self._was_complete or self._is_dismissed:
+        if self.was_complete or self._is_dismissed:
             return
         if len(self._roster.serving(self.target.number)) >= self.wanted:
-            self._was_complete = True
+            self.was_complete = True
             self._log.info("ready", workers=self.wanted, generation=self.target.number)
 
     # Changing how many
@@ -218,7 +218,7 @@ class Staff:
             "ordered": str(self._ordered) if self._ordered else "",
             "adjustment": self._adjustment,
             "is_dismissed": self._is_dismissed,
-            "was_complete": self._was_complete,
+            "was_complete": self.was_complete,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -227,5 +227,5 @@ class Staff:
         self._ordered = parse_scale(state["ordered"]) if state["ordered"] else None
         self._adjustment = state["adjustment"]
         self._is_dismissed = state["is_dismissed"]
-        self._was_complete = state["was_complete"]
+        self.was_complete = state["was_complete"]
         self._follow_scale()

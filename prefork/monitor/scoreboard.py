@@ -147,6 +147,13 @@ class Scoreboard:
         lines = (words[s * WORDS + line.start : s * WORDS + line.stop] for s in slots)
         return [sum(column) for column in zip(*lines, strict=True)]
 
+    def inherit(self) -> None:
+        """Go on counting where a master that has crashed was interrupted."""
+        gone = self._words[GONE * WORDS :]
+        gone[SERIAL] += gone[SERIAL] % 2
+        for slot in range(gone[USED]):
+            self.admit(slot, generation=0, now=0)
+
     def write_pid(self, slot: int, pid: int) -> None:
         self._words[slot * WORDS + PID] = pid
 

@@ -26,7 +26,7 @@ GROUPS = {  # the setting that begins a group: the name of the group
 }
 
 # What the master does once, when it starts: a reload cannot change it.
-FIXED = ("daemon", "pid", "control", "error_logfile")
+FIXED = ("daemon", "pid", "control", "error_logfile", "socket_protocol")
 
 
 @dataclass(frozen=True, kw_only=True)

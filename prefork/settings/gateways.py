@@ -44,7 +44,7 @@ GATEWAYS = {
         examples=(
             ("prefork-wsgi app:wsgi", "http://127.0.0.1:8000"),
             ("prefork-wsgi -w 8 -b unix:/run/app.sock app:wsgi", "behind a web server"),
-            ("prefork-wsgi -c /etc/app.toml -b fd://3", "with a file, under systemd"),
+            ("prefork-wsgi -c /etc/app.toml", "with a file"),
         ),
     ),
     CGI: Gateway(

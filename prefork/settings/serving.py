@@ -74,6 +74,13 @@ class Serving:
     socket_owner: str = setting(
         "", "--socket-owner", "USER[:GROUP]", "owner of unix sockets", TEXT
     )
+    socket_protocol: tuple[str, ...] = setting(
+        (),
+        "--socket-protocol",
+        "NAME=PROTOCOL",
+        "of systemd's socket NAME; repeatable",
+        PAIRS,
+    )
     ajp_secret: str = setting(
         "",
         "--ajp-secret",

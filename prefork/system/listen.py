@@ -19,7 +19,13 @@ from prefork.errors import SystemRefusal
 from prefork.system import stdin
 from prefork.system.address import Address, Kind, parse_bind, same
 from prefork.system.queue import read_queue
-from prefork.system.socketfile import FileIdentity, bind_file, is_still, remove
+from prefork.system.socketfile import (
+    FileIdentity,
+    bind_file,
+    identify,
+    is_still,
+    remove,
+)
 
 __all__ = [
     "Address",
@@ -32,6 +38,7 @@ __all__ = [
     "open_listener",
     "parse_bind",
     "queue_depth",
+    "recover",
     "same",
 ]
 
@@ -149,6 +156,33 @@ def open_listener(
                 raise _refusal(address, error) from error
         sleep(pause)
     raise AssertionError("the last try returns or raises")
+
+
+def recover(address: Address, left: list[socket.socket]) -> Listener | None:
+    """One of the sockets that a crashed server of ours has left, with its queue.
+
+    It is taken from `left`.  The file of a unix socket has to be there still; nobody
+    else can have bound it, as long as that socket listens.
+    """
+    if address.kind is Kind.FD:
+        return None
+    family, target = _resolve(address)
+    for sock in left:
+        if sock.family != family or _name(sock) != target:
+            continue
+        identity = identify(address.path) if address.kind is Kind.UNIX else None
+        if address.kind is Kind.UNIX and identity is None:
+            continue
+        left.remove(sock)
+        sock.setblocking(False)
+        return Listener(address, sock, identity=identity)
+    return None
+
+
+def _name(sock: socket.socket) -> "Target":
+    """As bind() would take it."""
+    name: Target | bytes = sock.getsockname()
+    return os.fsdecode(name) if isinstance(name, bytes) else name
 
 
 def _open(address: Address, backlog: int, mode: int, owner: Owner | None) -> Listener:

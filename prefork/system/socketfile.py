@@ -24,7 +24,7 @@ def bind_file(sock: socket.socket, path: str, *, mode: int) -> FileIdentity | No
         _bind(sock, path)
     finally:
         os.umask(umask)
-    return _identify(path)
+    return identify(path)
 
 
 def _bind(sock: socket.socket, path: str) -> None:
@@ -73,10 +73,11 @@ def remove(path: str, identity: FileIdentity | None) -> bool:
 
 def is_still(path: str, identity: FileIdentity | None) -> bool:
     """Is it the file that we made?"""
-    return identity is not None and _identify(path) == identity
+    return identity is not None and identify(path) == identity
 
 
-def _identify(path: str) -> FileIdentity | None:
+def identify(path: str) -> FileIdentity | None:
+    """The file that is there now; None: there is none."""
     try:
         found = os.lstat(path)
     except OSError:

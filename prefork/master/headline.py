@@ -1,0 +1,61 @@
+"""The headline: how the server is, in one line.
+
+4/8 busy, 1520 req/s, gen 7, queue 0
+reloading (canary), 4/8 busy, 1498 req/s, gen 7, queue 0
+"""
+
+from collections.abc import Iterator
+
+from prefork.master.house import House
+from prefork.master.status import count_workers
+from prefork.monitor.totals import read_totals
+from prefork.system.queue import read_queue
+
+
+class Headline:
+    """Remembers how many requests there were: what is told is a rate."""
+
+    def __init__(self, house: House, now: float) -> None:
+        self._house = house
+        self._requests, self._since = self._count(), now
+
+    def read(self, now: float) -> str:
+        """As it is now; the rate is that since the last time."""
+        requests, since = self._requests, self._since
+        self._requests, self._since = self._count(), now
+        rate = max(0, self._requests - requests) / max(0.001, now - since)
+        return ", ".join(self._parts(rate))
+
+    def _count(self) -> int:
+        return read_totals(self._house.scoreboard).requests
+
+    def _parts(self, rate: float) -> Iterator[str]:
+        workers = count_workers(self._house)
+        if activity := self.read_activity():
+            yield activity
+        yield f"{workers['busy']}/{workers['serving'] + workers['leaving']} busy"
+        yield f"{rate:.0f} req/s"
+        yield f"gen {self._house.staff.target.number}"
+        if (queue := self._read_queues()) is not None:
+            yield f"queue {queue}"
+        outcome = self._house.succession.outcome
+        if outcome is not None and outcome.reason:
+            yield f"last reload failed in phase {outcome.phase.value}"
+
+    def read_activity(self) -> str:
+        """What the master does beside serving; "": nothing."""
+        house = self._house
+        if house.stop.is_going_on:
+            return "stopping"
+        if not house.staff.was_complete:
+            return "starting"
+        if house.upgrade.phase is not None:
+            return "upgrading"
+        reload = house.succession.reload
+        return f"{reload.cause.name}ing ({reload.phase.value})" if reload else ""
+
+    def _read_queues(self) -> int | None:
+        """All of them together; None where nobody tells."""
+        queues = [read_queue(each.socket) for each in self._house.listeners.open]
+        known = [queue for queue in queues if queue is not None]
+        return sum(known) if known else None
