@@ -107,7 +107,7 @@ class AjpAnswer(CgiAnswer):
         """What closes the answer: nothing, so that the connection breaks off, if
         the body is shorter than was said; a front end would take it for whole."""
         is_short = bool(self._left)
-        super().end()
+        self._finish()
         return b"" if is_short else END[self.keep_alive]
 
     def _format_data(self, data: bytes) -> bytes:

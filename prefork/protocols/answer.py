@@ -134,14 +134,11 @@ class CgiAnswer:
 
     def chunk(self, data: bytes) -> bytes:
         """One more chunk; b"" when there is nothing to send."""
-        count = self._take(len(data))
-        return data if count == len(data) else data[:count]
+        return self._cut(data)
 
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
-        if self._left:
-            self._note_shortage()
-        self._left = 0  # whoever writes on would write into the next answer
+        self._finish()
         return b""
 
     def complain(self, text: bytes) -> None:
@@ -234,6 +231,11 @@ class CgiAnswer:
     def _end_head(self) -> bytes:
         return b"\r\n\r\n"
 
+    def _cut(self, data: bytes) -> bytes:
+        """What of `data` may be sent."""
+        count = self._take(len(data))
+        return data if count == len(data) else data[:count]
+
     def _take(self, count: int) -> int:
         """How many of `count` more bytes of the body may be sent."""
         if self._left is not None:
@@ -248,6 +250,11 @@ class CgiAnswer:
         if not self._is_bodyless:
             self.problem = "body longer than its Content-Length; cut"
             self.keep_alive = False
+
+    def _finish(self) -> None:
+        if self._left:
+            self._note_shortage()
+        self._left = 0  # whoever writes on would write into the next answer
 
     def _note_shortage(self) -> None:
         self.problem = f"body {self._left} bytes shorter than its Content-Length"

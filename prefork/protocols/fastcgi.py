@@ -11,7 +11,7 @@ from prefork.protocols.fastcgi_records import (
     CANT_MPX_CONN,
     GET_VALUES,
     GET_VALUES_RESULT,
-    HEADER,
+    HEADER_SIZE,
     KEEP_CONN,
     KINDS,
     OVERLOADED,
@@ -29,6 +29,7 @@ from prefork.protocols.fastcgi_records import (
     format_record,
     format_stream,
     parse_pairs,
+    read_header,
 )
 from prefork.protocols.known import Reader
 from prefork.protocols.request import Request
@@ -131,20 +132,19 @@ class FastcgiConversation:
             data = bytes(self._buffer)
             self._buffer.clear()
         at, size = 0, len(data)
-        while size - at >= HEADER.size:
-            version, kind, number, length, padding = HEADER.unpack_from(data, at)
+        while size - at >= HEADER_SIZE:
+            version, kind, number, length, padding = read_header(data, at)
             if version != VERSION:
                 raise ProtocolError("not FastCGI 1")
-            content_at = at + HEADER.size
-            after = content_at + length + padding
-            if after > size:
+            start = at + HEADER_SIZE
+            end = start + length
+            if end + padding > size:
                 break
-            at = after
-            content = data[content_at : content_at + length]
+            at = end + padding
             if kind != PARAMS or number != self._number or not number:
-                self.heed(kind, number, content)
+                self.heed(kind, number, data[start:end])
             elif length:
-                self._gather(content)
+                self._gather(data[start:end])
             else:
                 return self._begin(data[at:])
         self._keep(data[at:])
@@ -158,9 +158,9 @@ class FastcgiConversation:
         if data[0] != VERSION:
             raise ProtocolError("not FastCGI 1")
         self._buffer += data
-        self._want = HEADER.size
-        if len(data) >= HEADER.size:
-            _, _, _, length, padding = HEADER.unpack_from(data)
+        self._want = HEADER_SIZE
+        if len(data) >= HEADER_SIZE:
+            _, _, _, length, padding = read_header(data)
             self._want += length + padding
 
     def _gather(self, content: bytes) -> None:

@@ -36,7 +36,7 @@ class FastcgiAnswer(CgiAnswer):
     ) -> bytes:
         """The head and the first chunk.  `complete`: no other chunk follows."""
         head = self._format_head(status, headers, len(chunk) if complete else None)
-        data = head + self._end_head() + super().chunk(chunk)
+        data = head + self._end_head() + self._cut(chunk)
         records = format_stream(STDOUT, self._number, data)
         if self._complaints:
             records = self._format_complaints() + records
@@ -50,14 +50,14 @@ class FastcgiAnswer(CgiAnswer):
 
     def chunk(self, data: bytes) -> bytes:
         """One more chunk; b"" when there is nothing to send."""
-        records = format_stream(STDOUT, self._number, super().chunk(data))
+        records = format_stream(STDOUT, self._number, self._cut(data))
         return self._format_complaints() + records if records else b""
 
     def end(self) -> bytes:
         """What closes the answer."""
         if self._is_over:
             return b""
-        super().end()
+        self._finish()
         self._is_over = True
         last = format_last(
             self._number, application=self._exit_status, protocol=REQUEST_COMPLETE

@@ -52,6 +52,8 @@ UNKNOWN_ROLE = 3
 
 # version, type, request id, length of content, length of padding; one reserved
 HEADER = struct.Struct("!BBHHBx")
+HEADER_SIZE = HEADER.size
+read_header = HEADER.unpack_from
 BEGIN = struct.Struct("!HB5x")  # role, flags
 END = struct.Struct("!IB3x")  # status of the application, of the protocol
 # An empty record, which ends a stream, and an END_REQUEST behind it
@@ -91,11 +93,9 @@ def format_end(
 
 def format_last(request: int, *, application: int, protocol: int) -> bytes:
     """The end of STDOUT and of the request."""
-    return STREAM_AND_REQUEST_END.pack(
-        *(VERSION, STDOUT, request, 0, 0),
-        *(VERSION, END_REQUEST, request, END.size, 0),
-        *(application, protocol),
-    )
+    stream = VERSION, STDOUT, request, 0, 0
+    end = VERSION, END_REQUEST, request, END.size, 0
+    return STREAM_AND_REQUEST_END.pack(*stream, *end, application, protocol)
 
 
 # ---- name-value pairs: FastCGI specification 3.4

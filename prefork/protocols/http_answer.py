@@ -40,7 +40,7 @@ class HttpAnswer(CgiAnswer):
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
         last = b"0\r\n\r\n" if self._left is None and self._is_1_1 else b""
-        super().end()
+        self._finish()
         return last
 
     @property
