@@ -38,6 +38,10 @@ def make_request(
     end = HEADER.pack(VERSION, STDIN, number, 0, 0)
     if role == RESPONDER and not length and rest.startswith(end):
         return Request(variables, body=None, rest=rest[8:], keep_alive=keeps)
+    # HAProxy forgets the end of STDIN after a chunked upload of nothing; it is for
+    # nobody if it comes.
+    if role == RESPONDER and length == 0 and not rest:
+        return Request(variables, body=None, rest=rest, keep_alive=keeps)
     sizes = find_sizes(variables, length, role, limits)
     if not sizes:
         rest = rest.removeprefix(end)

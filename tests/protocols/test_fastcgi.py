@@ -573,3 +573,17 @@ def test_small_pieces_of_large_records_cost_what_they_weigh() -> None:
     data = with_params(block)
     assert list(converse(conversation, cut(data, 1)))
     assert Counting.copied < 3 * len(data)
+
+
+def test_a_body_of_no_bytes_is_not_waited_for() -> None:
+    """HAProxy leaves out the end of STDIN after a chunked upload of nothing."""
+    conversation = open_conversation()
+    first = begin(keep=True, REQUEST_METHOD="POST", CONTENT_LENGTH="0")
+    request = conversation.feed(first)
+    assert request is not None
+    assert request.body is None
+    # It may come after all, and be followed by another request.
+    late = stream(wire.STDIN) + get("/next", number=3, keep=True)
+    after = conversation.feed(late)
+    assert after is not None
+    assert after.variables["REQUEST_URI"] == "/next"
