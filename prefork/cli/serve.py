@@ -21,6 +21,7 @@ from prefork.system.listen import Listener
 from prefork.system.local import open_door
 from prefork.system.notify import Notifier
 from prefork.system.pidfile import PidFile
+from prefork.system.stdin import fill_gaps
 
 
 def serve(
@@ -28,6 +29,7 @@ def serve(
 ) -> int:
     """Serve until told to stop; returns the exit status.  PreforkError."""
     settings = configuration.settings
+    fill_gaps()  # before anything is opened
     # It looks for the place of titles below the first variable of the environment:
     # if that is $PWD, and is set anew, there is nothing to be found any more.
     getproctitle()

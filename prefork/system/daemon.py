@@ -11,9 +11,7 @@ import stat
 import sys
 
 from prefork.errors import EXIT_OK, EXIT_REFUSED, SystemRefusal
-from prefork.system.stdin import STDIN, is_listening, silence
-
-STDOUT, STDERR = 1, 2
+from prefork.system.stdin import STDERR, STDIN, STDOUT, is_listening, silence
 
 
 class Handshake:
@@ -63,9 +61,8 @@ def detach() -> Handshake:
     Returns in the daemon only; the process that called waits there for the
     handshake and exits.  Until then stdout and stderr stay as they are, so that
     whoever typed the command sees why it fails.  Call it before there are threads,
-    locks, or signal handlers.
+    locks, or signal handlers, and with 0, 1 and 2 open.
     """
-    _fill_gaps()
     for stream in sys.stdout, sys.stderr:
         if stream is not None:  # so it is if it was closed when we were started
             stream.flush()  # or both processes would print what is buffered
@@ -100,13 +97,3 @@ def _wait_verdict(verdict: int) -> int:
 
 def _is_file(fd: int) -> bool:
     return stat.S_ISREG(os.fstat(fd).st_mode)
-
-
-def _fill_gaps() -> None:
-    # A closed 0, 1 or 2 would be the next number that the kernel gives: our pipe
-    # would be someone's stdout.
-    for fd in STDIN, STDOUT, STDERR:
-        try:
-            os.fstat(fd)
-        except OSError:
-            silence(fd)

@@ -1,10 +1,23 @@
-"""Stdin, as whoever started us has left it: a stream, or a listening socket."""
+"""Stdin and its two neighbours, as whoever started us has left them."""
 
 import os
 import socket
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 
-STDIN = 0
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+
+def fill_gaps() -> None:
+    """Have those of the three that are closed lead to nothing.
+
+    Their numbers are the next that the kernel gives.  What is printed would go into
+    a listener, or into the scoreboard.
+    """
+    for fd in STDIN, STDOUT, STDERR:
+        try:
+            os.fstat(fd)
+        except OSError:
+            silence(fd)
 
 
 def silence(fd: int) -> None:

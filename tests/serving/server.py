@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
@@ -26,6 +27,7 @@ class Server:
         self.mark = uuid.uuid4().hex
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self.wrapper: Sequence[str] = ()  # a command that becomes the one behind it
 
     # Life
 
@@ -41,7 +43,7 @@ class Server:
         **popen: object,
     ) -> "Server":
         """Start prefork-wsgi, and wait until it is ready unless told otherwise."""
-        command = [sys.executable, "-m", program, *arguments]
+        command = [*self.wrapper, sys.executable, "-m", program, *arguments]
         command += ["-b", bind] if bind else []
         command += [app] if app else []
         environment = {

@@ -150,22 +150,3 @@ except SystemRefusal:
         assert os.read(end, 100) == b"refused"
     for fd in gate, open_gate, end:
         os.close(fd)
-
-
-def test_starts_without_any_descriptor() -> None:
-    end, daemon_end = os.pipe()
-    program = f"""
-handshake.ready()
-links = [os.readlink(f"/proc/self/fd/{{fd}}") for fd in (0, 1, 2)]
-os.write({daemon_end}, " ".join(links).encode())
-"""
-    command = 'exec "$0" -c "$1" <&- >&- 2>&-'
-    with subprocess.Popen(
-        ["/bin/sh", "-c", command, sys.executable, BEGIN + program],
-        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
-        pass_fds=[daemon_end],
-    ) as foreground:
-        assert foreground.wait(timeout=10) == 0
-    os.close(daemon_end)
-    assert os.read(end, 100) == b"/dev/null /dev/null /dev/null"
-    os.close(end)
