@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from collections.abc import Sequence
 
 from prefork.system.processes import die_with
@@ -16,6 +17,7 @@ from prefork.system.program import ALL_SIGNALS
 from prefork.system.signals import blocked, unblock_all
 
 STDIN, STDOUT, STDERR = range(3)
+PAUSE_LOOK, PAUSE_LOOKS = 0.0005, 20  # seconds; a signal takes some µs
 FOREVER = struct.pack("ll", 0, 0)  # struct timeval, to SO_RCVTIMEO
 
 
@@ -41,6 +43,19 @@ class Execution:
             os.kill(self.pid, number)
         except PermissionError:
             pass  # it is set-user-ID, and not ours to signal
+
+    def pause(self) -> bool:
+        """Stop it until resume(), so that it cannot accept; False if it goes on."""
+        self.signal(signal.SIGSTOP)
+        for _ in range(PAUSE_LOOKS):
+            if os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG):
+                return True
+            time.sleep(PAUSE_LOOK)
+        self.resume()  # it has ended, or is in an uninterruptible sleep
+        return False
+
+    def resume(self) -> None:
+        self.signal(signal.SIGCONT)
 
     def kill_group(self) -> None:
         """End it, and all that it has started."""

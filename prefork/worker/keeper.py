@@ -22,6 +22,7 @@ from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import WorkerSlot
 from prefork.system.channel import Channel, Message
 from prefork.system.command import Command
+from prefork.system.connections import has_connections
 from prefork.system.execution import Execution, execute
 from prefork.system.memory import read_rss
 from prefork.system.queue import read_queue
@@ -30,7 +31,7 @@ from prefork.worker.limits import Lifespan
 from prefork.worker.output import Output
 
 LOOK_EVERY = 1.0  # seconds, at what the program uses
-LOOK_AT_QUEUE_EVERY = 0.02
+ASK_EVERY = 0.02
 SHORTEST_LIFE = 0.1  # seconds of a copy that another may follow at once
 LEAVE = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 # The master aborts workers that are overdue; the alarm is for when it is gone.
@@ -81,6 +82,7 @@ class Keeper:
         self._ready_at = time.monotonic() + patience.settle
         self._look_at = 0.0 if lifespan.is_limited else FOREVER
         self._ask_at = FOREVER  # the copy to leave, whatever is queued
+        self._drains = False
         self.is_retiring = False
 
     def run(self) -> int:
@@ -153,7 +155,7 @@ class Keeper:
     def _wait(self, poll: select.poll) -> list[int]:
         due = min(self._ready_at, self._look_at, self._ask_at)
         if self._ask_at != FOREVER:
-            due = min(due, time.monotonic() + LOOK_AT_QUEUE_EVERY)
+            due = min(due, time.monotonic() + ASK_EVERY)
         seconds = max(0.0, due - time.monotonic())
         milliseconds = None if due == FOREVER else seconds * 1000 + 1
         return [fd for fd, _ in poll.poll(milliseconds)]
@@ -188,11 +190,14 @@ class Keeper:
         return True
 
     def _retire(self, *, drain: bool) -> None:
-        """Ask the copy to finish and leave; first, to `drain`, have it accept all
-        who are queued, in half of the time that there is."""
+        """Ask the copy to leave, in a good moment, or when half of the time is over.
+
+        To `drain` is to have it accept all who are queued before.
+        """
         self.is_retiring = True
+        self._drains = drain
         self._ready_at = self._look_at = FOREVER
-        self._ask_at = time.monotonic() + (self._patience.grace / 2 if drain else 0.0)
+        self._ask_at = time.monotonic() + self._patience.grace / 2
 
     # What is due
 
@@ -203,12 +208,30 @@ class Keeper:
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY
             self._check_lifespan(now)
-        if self._ask_at != FOREVER and (now >= self._ask_at or self._is_queue_empty()):
-            self._ask_at = FOREVER
-            self._copy.signal(self._retire_signal)
+        if self._ask_at == FOREVER:
+            return
+        if now >= self._ask_at:
+            self._ask()
+        elif not (self._is_busy() or (self._drains and read_queue(self._listener))):
+            self._ask_while_idle()
 
-    def _is_queue_empty(self) -> bool:
-        return not read_queue(self._listener)
+    def _is_busy(self) -> bool:
+        return has_connections(self._copy.pid, self._listener)
+
+    def _ask_while_idle(self) -> None:
+        """Have it stand still, so that it cannot accept, and look once more.
+
+        libfcgi takes for an error whatever a signal interrupts: the read(2) of a
+        request too, and that is lost.
+        """
+        if self._copy.pause():
+            if not self._is_busy():
+                self._ask()
+            self._copy.resume()
+
+    def _ask(self) -> None:
+        self._ask_at = FOREVER
+        self._copy.signal(self._retire_signal)
 
     def _check_lifespan(self, now: float) -> None:
         """Ask for a replacement when it is time; the copy serves until it is here."""

@@ -1,0 +1,136 @@
+"""prefork exec with programs that people run, under load through nginx."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from signal import SIGHUP, SIGKILL
+
+import pytest
+from serving import Load, eventually
+from serving.front_end import FrontEnd
+from serving.keeper import Keeper
+from serving.make import SBIN
+from serving.makes.nginx import NGINX, configure
+
+pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.frontend]
+
+PHP = """<?php header("Content-Type: text/plain"); echo getmypid(); ?>"""
+PERL = """\
+use FCGI;
+my $request = FCGI::Request();
+while ($request->Accept() >= 0) {
+    print "Content-Type: text/plain\\r\\n\\r\\n$$";
+}
+"""
+SHELL = """\
+#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n%s' $PPID
+"""
+FLUP = """\
+import os
+from flup.server.fcgi_single import WSGIServer
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+
+WSGIServer(application).run()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A program, and the file that it runs, or runs for each request."""
+
+    command: Callable[[Path], list[str]]
+    file: str = "it"
+    text: str = ""
+    options: tuple[str, ...] = ()
+
+
+KINDS = {
+    "php-cgi": Kind(lambda path: ["php-cgi"], "it.php", PHP),
+    "perl": Kind(lambda path: ["perl", str(path)], "it.pl", PERL),
+    "fcgiwrap": Kind(lambda path: ["fcgiwrap"], "it.sh", SHELL),
+    "flup": Kind(
+        lambda path: [sys.executable, "-W", "ignore", str(path)],
+        *("it.py", FLUP, ("--retire-signal", "TERM")),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A program that is kept, and nginx before it."""
+
+    keeper: Keeper
+    front: FrontEnd
+    path: str
+
+
+@pytest.fixture(params=KINDS)
+def kept(keeper: Keeper, request: pytest.FixtureRequest) -> Iterator[Kept]:
+    kind = KINDS[request.param]
+    _need(request.param)
+    path = keeper.directory / kind.file
+    path.write_text(kind.text)
+    path.chmod(0o755)
+    keeper.keep(*kind.command(path), options=("-w", "3", *kind.options))
+    make = replace(NGINX, configure=_configure)
+    with FrontEnd(make, "exec", f"unix:{keeper.socket}") as front:
+        yield Kept(keeper, front, f"/{kind.file}")
+
+
+def _need(program: str) -> None:
+    if NGINX.path is None:
+        pytest.skip("no nginx")
+    if program == "flup":
+        pytest.importorskip("flup")
+    elif shutil.which(program, path=SBIN) is None:
+        pytest.skip(f"no {program}")
+    elif program == "perl" and os.system("perl -MFCGI -e 1 2>/dev/null"):
+        pytest.skip("no libfcgi-perl")
+
+
+def _configure(directory: Path, snippet: str, place: str, port: int) -> str:
+    """As recommended, but for any program, with its file beside the socket."""
+    root = str(Path(place.removeprefix("unix:")).parent)
+    snippet = snippet.replace("/srv/www", root).replace(r"~ \.php$", "/")
+    return configure(directory, snippet, place, port)
+
+
+def test_no_request_is_lost_but_those_of_a_copy_that_is_killed(kept: Kept) -> None:
+    keeper = kept.keeper
+    with Load(kept.front, clients=4, paths=[kept.path]) as load:
+        _wait_for_more(load)
+        before = keeper.copies()
+        keeper.signal(SIGHUP)
+        keeper.wait_log("ready workers=3 generation=1")
+        eventually(lambda: _are_new(keeper, before), within=30)
+        _wait_for_more(load)
+        assert keeper.control("scale", "+2").returncode == 0
+        eventually(lambda: len(keeper.copies()) == 5)
+        assert keeper.control("scale", "2").returncode == 0
+        eventually(lambda: len(keeper.copies()) == 2)
+        _wait_for_more(load)
+        assert load.failures == []
+        os.kill(keeper.copies()[0], SIGKILL)
+        keeper.wait_log("lost worker cause=.SIGKILL from outside. ")
+        eventually(lambda: len(keeper.copies()) == 2)
+        _wait_for_more(load)
+    assert len(load.failures) <= 1
+    assert keeper.logged("lost worker") == 1
+    assert keeper.stop() == 0
+
+
+def _wait_for_more(load: Load, more: int = 50) -> None:
+    enough = load.answered + more
+    eventually(lambda: load.answered >= enough, within=30)
+
+
+def _are_new(keeper: Keeper, before: list[int]) -> bool:
+    copies = keeper.copies()
+    return len(copies) == 3 and not set(copies) & set(before)
