@@ -132,6 +132,11 @@ class Client:
         return self.state is State.SERVING
 
     @property
+    def wants_to_stay(self) -> bool:
+        """Does it keep its connection for another request?"""
+        return self.request is not None and self.request.keep_alive
+
+    @property
     def can_move(self) -> bool:
         """Could a sibling serve it as well: answered once, or not begun to be?"""
         if self.state is State.SERVING:

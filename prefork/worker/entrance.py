@@ -6,8 +6,10 @@ listener, and what follows from them:
 * It always wakes the one who stands first in the listener's queue, and having
   been woken does not move a worker to its end: one of six got 120 of 120
   connections.  So a door is taken out and put back when it has woken us, which
-  moves us to the end: 20 each, no wake-up in vain, for 2 system calls.  A worker
-  that found a request waiting was not woken, and stands where it stood.
+  moves us to the end: no wake-up in vain, for 2 system calls.  Clients that stay,
+  silent or kept alive, are shared out one by one; those who leave with their
+  answer tie nobody down, and come in eights.  A worker that found a request
+  waiting was not woken, and stands where it stood.
 * A worker that was woken and does not accept keeps the connection from its idle
   siblings.  So one that has a request to serve first rings the bell: an eventfd
   that all workers watch in the same way.  If somebody still stands there when that
@@ -30,6 +32,7 @@ OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # Seconds that a handshake may still take that had begun before the door was closed:
 # its connection is queued after the others have been taken in.
 LATECOMERS = 0.1
+IN_A_ROW = 8  # clients who do not stay, before it is a sibling's turn
 EVENTS = select.EPOLLIN | select.EPOLLEXCLUSIVE
 
 
@@ -64,6 +67,7 @@ class Entrance:
         self.has_more = True  # somebody stood outside at the last look
         self._wait_until = 0.0  # for latecomers
         self._has_rung = False  # in the last turn, for somebody we had no time for
+        self._in_a_row = 0  # who have come in since we made way
 
     def open(self) -> None:
         """Accept connections from now on."""
@@ -96,8 +100,15 @@ class Entrance:
         """A turn without anybody outside: whoever stood there was taken in."""
         self._has_rung = False
 
-    def step_back(self, fd: int) -> None:
-        """Go to the end of a door's queue: the next one is for a sibling."""
+    def make_way(self, fd: int, *, stays: bool) -> None:
+        """Go to the end of a door's queue: the next one is for a sibling.
+
+        Not each time, unless the one for whom we were woken `stays` with us.
+        """
+        self._in_a_row += 1
+        if not stays and self._in_a_row < IN_A_ROW:
+            return
+        self._in_a_row = 0
         if fd in self._doors and self.is_open and not self._paused_until:
             self._epoll.unregister(fd)
             self._epoll.register(fd, EVENTS)

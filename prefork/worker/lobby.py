@@ -123,6 +123,8 @@ class Lobby:
 
     def take_in(self, client: Client, raw: bytes) -> None:
         """Go on with one who was at a sibling's; `raw`: what it has sent there."""
+        if len(self._clients) >= self._most:
+            self._send_one_away()
         client.is_fresh = False
         client.deadline = time.monotonic() + self._last_word(client)
         if raw:
@@ -171,7 +173,8 @@ class Lobby:
             self._entrance.answer(door, is_busy=bool(self._ready))
             # Who brought nothing yet leaves us idle, and first in the queue.
             if now - before > NAP or not self._ready:
-                self._entrance.step_back(door)
+                stays = not self._ready or self._ready[-1].wants_to_stay
+                self._entrance.make_way(door, stays=stays)
         else:
             self._entrance.hear_nobody()
             self._look_outside(is_quiet=not events)

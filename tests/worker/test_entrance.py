@@ -12,7 +12,7 @@ import pytest
 from serving import eventually
 from serving.lines import LineDoor
 
-from prefork.worker.entrance import Entrance
+from prefork.worker.entrance import IN_A_ROW, Entrance
 
 
 class House:
@@ -46,7 +46,7 @@ class House:
         for fd in self.is_woken():
             self.entrance.answer(fd, is_busy=is_busy)
             if not is_busy:
-                self.entrance.step_back(fd)
+                self.entrance.make_way(fd, stays=True)
 
     def close(self) -> None:
         self.epoll.close()
@@ -180,6 +180,44 @@ def test_a_bell_that_a_sibling_has_answered_is_no_error(
     street.call()
     house.entrance.answer(street.bell, is_busy=False)
     assert len(house.guests) == 1
+
+
+# Whose turn it is
+
+
+class Queue:
+    """An epoll that notes how often somebody went to the end of it."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    def register(self, fd: int, events: int) -> None:
+        pass
+
+    def unregister(self, fd: int) -> None:
+        self.turns += 1
+
+
+def queue_at(house: House) -> Queue:
+    queue = Queue()
+    house.entrance._epoll = queue  # type: ignore[assignment]
+    return queue
+
+
+def test_who_has_taken_in_one_that_stays_makes_way_at_once(house: House) -> None:
+    """Behaviour 52: kept connections are shared out one by one."""
+    queue = queue_at(house)
+    for turn in range(1, 4):
+        house.entrance.make_way(house.doors[0].fd, stays=True)
+        assert queue.turns == turn
+
+
+def test_those_who_do_not_stay_come_in_eights(house: House) -> None:
+    """Behaviour 52: turns are longer, and as fair."""
+    queue = queue_at(house)
+    for count in range(1, 3 * IN_A_ROW):
+        house.entrance.make_way(house.doors[0].fd, stays=False)
+        assert queue.turns == count // IN_A_ROW
 
 
 # When descriptors run out
