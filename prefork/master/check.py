@@ -10,6 +10,7 @@ from prefork.settings.registry import from_json
 
 CHECK_MODULE = "prefork.cli.resolve"
 TIMEOUT = 10.0  # seconds
+OTHER_VERSION = "another version of prefork has been installed: `prefork upgrade`"
 
 
 def check(
@@ -24,7 +25,11 @@ def check(
 
     def answered(answer: Answer) -> None:
         if answer.code == 0:
-            done(from_json(answer.said), "", 0)
+            settings = read(answer.said)
+            if settings is None:
+                done(None, OTHER_VERSION, EXIT_CONFIG)
+            else:
+                done(settings, "", 0)
         elif answer.is_overdue:
             reason = f"the configuration was not read in {TIMEOUT:g} s"
             done(None, reason, EXIT_CONFIG)
@@ -32,3 +37,14 @@ def check(
             done(None, answer.complaint, answer.code)
 
     return Inquiry(CHECK_MODULE, arguments, reactor, answered, timeout=TIMEOUT)
+
+
+def read(said: str) -> Settings | None:
+    """What the child has found; None if it knows settings that we do not.
+
+    It is a program of its own, and may have been replaced while we run.
+    """
+    try:
+        return from_json(said)
+    except (TypeError, ValueError, AttributeError):
+        return None

@@ -133,6 +133,19 @@ def test_workers_run_the_new_program_after_the_next_reload(
     eventually(lambda: len(server.workers()) == len(server.workers(2)) == 1)
 
 
+def test_a_reload_instead_of_an_upgrade_is_refused_if_it_does_not_fit(
+    server: Server, program: Program
+) -> None:
+    """A new version that has a setting more is on disk; the master stays."""
+    server.start("-w", "1", env=program.env)
+    own = "getattr(settings, each.name) for each in fields(Settings)}"
+    program.replace("settings/registry.py", own, own + ' | {"new_setting": 1}')
+    server.signal(signal.SIGHUP)
+    server.wait_log("error reload failed phase=check.*\\n.*`prefork upgrade`")
+    assert server.get("/")[0] == 200
+    assert server.stop() == 0
+
+
 def test_nobody_who_is_started_later_has_more_than_before(server: Server) -> None:
     """What came through one exec must not go through the next: a template with the
     channels of others would hide from them that the master has died."""
