@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import BinaryIO, Protocol
 
-from prefork.errors import ProtocolError
+from prefork.errors import ClientGone, ProtocolError
 from prefork.gateways.cgi_head import format_status
 from prefork.gateways.cgi_run import Run, Running, Timeout
 from prefork.gateways.cgi_site import Target, encode
@@ -68,6 +68,8 @@ class Cgi:
             source = open_source(request, body)
         except ProtocolError as error:
             self._fail(variables, reply, error.status, error.reason)
+        except ClientGone:
+            raise
         except OSError as error:
             reason = f"cannot keep the body: {error.strerror}"
             self._fail(variables, reply, 500, reason)
@@ -146,7 +148,9 @@ class Cgi:
         except Timeout:
             reason = f"{target.file} was silent for {self._patience:g} s"
             self._fail(variables, reply, 504, reason)
-        except ValueError as error:
+        except ClientGone:
+            raise
+        except (ValueError, OSError) as error:
             self._fail(variables, reply, 500, f"{target.file}: {error}")
         finally:
             if not run.end(kill=not is_over):

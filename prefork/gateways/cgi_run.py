@@ -19,7 +19,7 @@ PIECE = 65536  # bytes read from a program at once
 LONGEST_TALE = 65536  # bytes of stderr that are told in one piece: all of a pipe
 TERM_GRACE = 2.0  # seconds between TERM and KILL
 LAST_STEPS = 1.0  # seconds for a program to exit after it has closed its output
-MOMENT = 0.05  # seconds of them before the end of the answer, which tells its status
+MOMENT = 0.05  # seconds to see whether it does at once
 
 
 class Running(Protocol):
@@ -188,10 +188,18 @@ class Run:
             if data:
                 self._reply.write(data)
         elif data or self._is_complete:
+            if not self._is_complete:
+                self._hear_out()
             self._is_sent = self._is_complete
             self._reply.send(
                 self.head.status, self.head.headers, data, complete=self._is_sent
             )
+
+    def _hear_out(self) -> None:
+        """Receive the rest of the body before the answer begins: some send no more of
+        it then, as nginx, and the program may still wait for it."""
+        if self._program.stdin >= 0 and not self._wait_exit(MOMENT):
+            self._source.receive()
 
     def _read_head(self) -> bool:
         span = find_end(self._output)
@@ -241,7 +249,8 @@ class Run:
         program.close()
         return program.has_ended()
 
-    def _wait_exit(self, seconds: float) -> None:
+    def _wait_exit(self, seconds: float) -> bool:
+        """Has it exited within that time?"""
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
-        poll.poll(seconds * 1000)
+        return bool(poll.poll(seconds * 1000))

@@ -35,6 +35,7 @@ class Source:
         self._arriving = arriving
         self._file = file
         self.length = length  # CONTENT_LENGTH; "": there is no body
+        self._rest: IO[bytes] | None = None  # that receive() has taken
         self.is_over = arriving is None and not whole
 
     @property
@@ -47,7 +48,7 @@ class Source:
     @property
     def fd(self) -> int:
         """The connection to wait for when there is nothing to give; -1: none."""
-        if self._arriving is None or self._piece or self.is_over:
+        if self._arriving is None or self._piece or self.is_over or self._rest:
             return -1
         fd: int = self._arriving.fileno()
         return fd
@@ -65,10 +66,18 @@ class Source:
         """Take what has arrived; ClientGone if no more will."""
         if self._piece or self._arriving is None or self.is_over:
             return
-        data = self._arriving.read_available()
+        if self._rest is not None:
+            data = self._rest.read(PIECE)
+        else:
+            data = self._arriving.read_available()
         if data is not None:
             self._piece = memoryview(data)
             self.is_over = not data
+
+    def receive(self) -> None:
+        """Wait until all of it is here; ClientGone, and OSError if there is no room."""
+        if self._arriving is not None and not self.is_over and self._rest is None:
+            self._rest, _ = _receive(self._arriving)
 
     def pour(self, fd: int) -> None:
         """Give the program what it takes.  BrokenPipeError: it takes no more."""
@@ -80,8 +89,9 @@ class Source:
         self.is_over = self.is_over or (not self._piece and self._arriving is None)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        for file in (self._file, self._rest):
+            if file is not None:
+                file.close()
 
 
 def open_source(request: Request, body: BinaryIO) -> Source:
@@ -98,10 +108,12 @@ def open_source(request: Request, body: BinaryIO) -> Source:
         return Source(whole, length=length or (str(len(whole)) if whole else ""))
     if length:
         return Source(arriving=arriving, length=length)
-    return _receive(body)
+    file, size = _receive(body)
+    return Source(file=file, length=str(size) if size else "")
 
 
-def _receive(body: BinaryIO) -> Source:
+def _receive(body: BinaryIO) -> tuple[IO[bytes], int]:
+    """All that is still to come, in a file without a name, and its size."""
     file = TemporaryFile(buffering=0)  # noqa: SIM115 - closed with its source
     try:
         size = 0
@@ -111,4 +123,4 @@ def _receive(body: BinaryIO) -> Source:
     except BaseException:
         file.close()
         raise
-    return Source(file=file, length=str(size) if size else "")
+    return file, size
