@@ -32,7 +32,7 @@ class Reply:
         "_answer",
         "_client",
         "_date",
-        "_may_keep",
+        "_request",
         "_terms",
         "headers",
         "is_aborted",
@@ -43,11 +43,15 @@ class Reply:
     def __init__(
         self, client: Client, terms: Terms, *, date: str, may_keep: bool
     ) -> None:
+        request = client.request
+        assert request is not None
         self._client = client
+        self._request = request
         self._terms = terms
         self._date = date
-        self._may_keep = may_keep
-        self._answer: Answer | None = None
+        self._answer: Answer = client.conversation.answer(
+            request, date=date, keep_alive=may_keep
+        )
         self.started = False
         self.is_aborted = False
         self.status = ""
@@ -56,17 +60,16 @@ class Reply:
     @property
     def keep_alive(self) -> bool:
         """Once the answer is over: may the connection carry another request?"""
-        answer = self._answer
-        return answer is not None and answer.keep_alive and not self.is_aborted
+        return self.started and self._answer.keep_alive and not self.is_aborted
 
     @property
     def problem(self) -> str:
-        return self._answer.problem if self._answer else ""
+        return self._answer.problem
 
     @property
     def sent(self) -> int:
         """Bytes of the body that were given to the socket, or wait for it."""
-        return self._answer.sent if self._answer else 0
+        return self._answer.sent
 
     def send(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
@@ -95,24 +98,22 @@ class Reply:
         return True
 
     def write(self, chunk: bytes) -> None:
-        assert self._answer is not None
         data = self._answer.chunk(chunk)
         if data:
             self._client.transmit(data)
             self._hold_back()
 
     def end(self) -> None:
-        assert self._answer is not None
         data = self._answer.end()
         if data:
             self._client.transmit(data)
         self._client.is_cut = False
 
     def complain(self, text: bytes) -> None:
-        self._open().complain(text)
+        self._answer.complain(text)
 
     def fail(self, text: bytes, *, status: int = 1) -> None:
-        self._open().fail(text, status=status)
+        self._answer.fail(text, status=status)
 
     def watch(self) -> tuple[int, int]:
         # A TCP client that closes cannot be told from one that has only stopped
@@ -137,21 +138,9 @@ class Reply:
         except ClientGone:
             pass  # nobody to hear it
 
-    def _open(self) -> Answer:
-        """The answer, which complaints may be made to before it is begun."""
-        if self._answer is None:
-            request = self._client.request
-            assert request is not None
-            self._answer = self._client.conversation.answer(
-                request, date=self._date, keep_alive=self._may_keep
-            )
-        return self._answer
-
     def _begin(self) -> Answer:
         """Decided as late as this: by now the body may have been read."""
-        answer = self._open()
-        request = self._client.request
-        assert request is not None
+        answer, request = self._answer, self._request
         request.invitation = b""  # inside an answer it would be its body
         if request.body is not None and not request.body.done:
             answer.keep_alive = False
