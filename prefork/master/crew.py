@@ -149,9 +149,10 @@ class Crew:
     def retire(self, member: Member) -> None:
         self._apply(member, Event.RETIRE)
 
-    def send(self, member: Member, kind: str, **content: object) -> None:
-        if channel := self._channels.get(member.slot):
-            channel.send(kind, **content)  # type: ignore[arg-type]
+    def send(self, member: Member, kind: str, **content: object) -> bool:
+        """Say something to a worker; False if that is not possible."""
+        channel = self._channels.get(member.slot)
+        return channel is not None and channel.send(kind, **content)  # type: ignore[arg-type]
 
     def promote(self, member: Member, generation: int, channel: Channel) -> None:
         """Have it become a template, when it has been replaced and has retired."""
@@ -190,6 +191,7 @@ class Crew:
 
     def open(self, member: Member) -> None:
         """Let a worker accept connections: until then it only is ready."""
+        member.is_open = True
         self.send(member, "open")
 
     def members(self) -> list[Member]:

@@ -38,6 +38,7 @@ class Member:
     state: State = State.ORDERED
     since: float = 0.0  # when it came to this state
     ready_at: float = 0.0  # 0: never was
+    is_open: bool = False  # to clients: a canary has yet to prove itself
     wants_replacement: bool = False
     was_chosen: bool = False  # to become a template: nobody is asked twice
     killed_because: str = ""

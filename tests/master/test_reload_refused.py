@@ -52,6 +52,11 @@ def accept(server: Server, site: Site) -> None:
     [
         ("def broken(:", r'site_app.py", line 3(.|\n)*SyntaxError'),
         ("raise RuntimeError('not today')", "RuntimeError: not today"),
+        # Long, and of characters that are longer still on their way to the master.
+        (
+            "raise RuntimeError('\N{CJK UNIFIED IDEOGRAPH-5B57}' * 50_000)",
+            r"\u5b57{99}",
+        ),
         ("import no_such_module", "No module named 'no_such_module'"),
         ("import os; os._exit(3)", "template died while .*: exit code 3"),
         ("import os; os.abort()", "template died while .*: SIGABRT"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefork.system.channel import TEXT_LIMIT, Channel, Message, adopt, pair
+from prefork.system.channel import LONGEST, TEXT_LIMIT, Channel, Message, adopt, pair
 
 
 @pytest.fixture
@@ -92,12 +92,31 @@ def test_whatever_json_can_say_arrives(value: object) -> None:
     theirs.close()
 
 
+@pytest.mark.parametrize(
+    "character", ["x", "\0", "\N{SNOWMAN}", "\U0001f600", "\udc80"]
+)
 def test_a_traceback_of_the_longest_kind_arrives(
-    ours: Channel, theirs: Channel
+    ours: Channel, theirs: Channel, character: str
 ) -> None:
-    text = "\N{SNOWMAN}" + "x" * (TEXT_LIMIT - 1)
+    text = character * TEXT_LIMIT
     assert theirs.send("failed", text=text)
     assert only(ours).fields["text"] == text
+
+
+def test_what_is_too_long_is_not_sent(ours: Channel, theirs: Channel) -> None:
+    assert not theirs.send("failed", text="x" * LONGEST)
+    assert theirs.send("failed", text="x" * (LONGEST - 100))
+    assert len(only(ours).fields["text"]) == LONGEST - 100
+
+
+@pytest.mark.parametrize("junk", [b"hello", b"7\n", b"{}", b"[" * 10_000, b"\xff\xfe"])
+def test_what_is_no_message_is_of_no_known_kind(
+    ours: Channel, theirs: Channel, junk: bytes
+) -> None:
+    """An application may write into any descriptor: the master goes on."""
+    os.write(theirs.fileno(), junk)
+    theirs.send("ready")
+    assert [message.kind for message in ours.receive()] == ["", "ready"]
 
 
 def test_nothing_to_hear_is_not_waited_for(ours: Channel) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -98,3 +99,22 @@ def test_no_descriptor_is_left_behind(server: Server, stack: ExitStack) -> None:
         client.ask()
         client.close()
     eventually(lambda: count_descriptors(server) <= before)
+
+
+def test_what_they_have_sent_moves_with_them_whatever_it_is(
+    server: Server, stack: ExitStack
+) -> None:
+    """In JSON such a byte takes six; and the master must not stumble over it."""
+    server.start("-w", "2", "--keep-alive", "60")
+    clients = keep(server, stack, 24)
+    homes = {client: int(client.ask()) for client in clients}
+    busy = max(homes.values(), key=list(homes.values()).count)
+    first, *others = [client for client in clients if homes[client] == busy]
+    os.kill(busy, signal.SIGSTOP)
+    first.connection.request("GET", "/sleep?s=3")
+    for client in others:
+        client.connection.request("POST", "/pid", body=b"\1" * 3900)
+    os.kill(busy, signal.SIGCONT)
+    answers = {client.connection.getresponse().read() for client in others}
+    assert answers.isdisjoint({str(busy).encode()})
+    assert first.connection.getresponse().status == 200
