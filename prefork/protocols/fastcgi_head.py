@@ -38,14 +38,19 @@ def make_request(
     end = HEADER.pack(VERSION, STDIN, number, 0, 0)
     if role == RESPONDER and not length and rest.startswith(end):
         return Request(variables, body=None, rest=rest[8:], keep_alive=keeps)
-    # HAProxy forgets the end of STDIN after a chunked upload of nothing; it is for
-    # nobody if it comes.
+    # HAProxy forgets the end of STDIN after a chunked upload of nothing.  If it comes
+    # it is for nobody, but whoever sends it must not find the connection closed.
     if role == RESPONDER and length == 0 and not rest:
-        return Request(variables, body=None, rest=rest, keep_alive=keeps)
+        return Request(
+            variables, body=None, rest=rest, keep_alive=keeps, may_go_on=True
+        )
     sizes = find_sizes(variables, length, role, limits)
     if not sizes:
+        may_go_on = not rest.startswith(end)
         rest = rest.removeprefix(end)
-        return Request(variables, body=None, rest=rest, keep_alive=keeps)
+        return Request(
+            variables, body=None, rest=rest, keep_alive=keeps, may_go_on=may_go_on
+        )
     body = StreamsBody(number, sizes, limit=limits.body, heed=heed)
     return Request(variables, body=body, rest=rest, keep_alive=keeps)
 

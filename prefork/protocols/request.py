@@ -33,7 +33,7 @@ class Request:
     three times as much (0.9 instead of 0.3 µs).
     """
 
-    __slots__ = ("variables", "body", "rest", "keep_alive", "invitation")
+    __slots__ = ("variables", "body", "rest", "keep_alive", "invitation", "may_go_on")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Request:
         rest: bytes,
         keep_alive: bool,
         invitation: bytes = b"",
+        may_go_on: bool = False,
     ) -> None:
         self.variables = variables  # latin-1 text, as PEP 3333 wants it
         self.body = body  # None: there is no body
@@ -50,6 +51,7 @@ class Request:
         self.keep_alive = keep_alive  # the client wants the connection kept
         # What the client waits for before it sends its body: "100 Continue"
         self.invitation = invitation
+        self.may_go_on = may_go_on  # something may follow that is not waited for
 
 
 class Answer(Protocol):

@@ -151,7 +151,7 @@ class Client:
         if request is None:
             return True  # refused: who knows what follows
         if request.body is None:
-            return bool(request.rest)
+            return request.may_go_on or bool(request.rest)
         return not request.body.done or bool(request.body.rest)
 
     def next_request(self) -> bytes:

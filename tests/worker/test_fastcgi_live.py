@@ -182,6 +182,19 @@ def test_all_three_roles_reach_the_application(front: FrontEnd) -> None:
     assert front.ask(data).body == b"onefile"
 
 
+@pytest.mark.parametrize("role", [wire.RESPONDER, wire.AUTHORIZER])
+def test_an_end_of_stdin_that_is_not_waited_for_may_come_late(
+    front: FrontEnd, role: int
+) -> None:
+    """Who sends it on a closed connection would lose its answer to a reset."""
+    front.start()
+    with front.open() as wire_:
+        wire_.send(begin(role=role, REQUEST_URI="/hello", CONTENT_LENGTH="0"))
+        assert wire_.read_answer().body == b"hello\n"
+        wire_.send(stream(wire.STDIN))
+        assert wire_.read_record() is None
+
+
 def test_an_application_that_fails_is_told_in_the_protocol(front: FrontEnd) -> None:
     """No traceback leaves the server."""
     front.start()
