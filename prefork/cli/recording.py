@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from prefork.errors import CommandError
+from prefork.monitor.times import format_rfc3339
 from prefork.protocols.watching.events import Side
 from prefork.system.relay import Observer
 
@@ -77,9 +78,10 @@ class Recording:
             with open(path, encoding="ascii", errors="replace") as file:
                 head = json.loads(file.readline())
             self.protocol, self.began = str(head["protocol"]), float(head["began"])
+            format_rfc3339(self.began)  # is it a time at all?
         except OSError as error:
             raise CommandError(f"cannot read {path}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise CommandError(f"{path} is nothing that --save has written") from None
 
     def replay(self, observer: Observer) -> float:
@@ -90,7 +92,7 @@ class Recording:
             for number, line in enumerate(file, start=2):
                 try:
                     at = tell(json.loads(line), observer)
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, KeyError, TypeError, OverflowError):
                     raise CommandError(f"{self._path}, line {number}: broken") from None
         return at
 

@@ -26,7 +26,10 @@ def reach(address: Address, *, within: float) -> socket.socket:
 
 def refuse(what: str, error: OSError) -> Unreachable:
     """The error as a sentence for an operator."""
-    return Unreachable(f"{what}: {(error.strerror or str(error)).lower()}")
+    # asyncio has words of its own instead of the system's; names have no such number.
+    number = error.errno or 0
+    words = os.strerror(number) if number > 0 else error.strerror or str(error)
+    return Unreachable(f"{what}: {words.lower()}")
 
 
 class Program:

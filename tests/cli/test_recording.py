@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from prefork.cli.recording import Recorder, Recording, create
+from prefork.cli.viewing import Viewer
 from prefork.errors import CommandError
+from prefork.monitor.transcript import Page
 from prefork.protocols.watching.events import Side
 
 
@@ -60,7 +62,11 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "hello\n", "h\xe9\n", "[]\n", '{"protocol": "http"}\n', '{"began": "x"}\n'],
+    [
+        *("", "hello\n", "h\xe9\n", "[]\n"),
+        *('{"protocol": "http"}\n', '{"began": "x"}\n'),
+        '{"protocol": "http", "began": 1e300}\n',
+    ],
 )
 def test_another_file_is_not_taken_for_one(tmp_path: Path, text: str) -> None:
     (tmp_path / "file").write_text(text)
@@ -95,3 +101,13 @@ def test_where_it_is_broken_is_said(tmp_path: Path, line: str) -> None:
     with pytest.raises(CommandError, match="line 3: broken"):
         Recording(str(path)).replay(memory)
     assert memory.told == [("opened", 0.0, 1, "x")]
+
+
+def test_a_moment_that_cannot_be_is_broken_too(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(
+        '{"protocol": "http", "began": 1}\n'
+        '{"at": 1e300, "connection": 1, "peer": "x"}\n'
+    )
+    viewer = Viewer("http", Page(lambda text: None), began=1, with_bytes=False)
+    with pytest.raises(CommandError, match="line 2: broken"):
+        Recording(str(tmp_path / "file")).replay(viewer)

@@ -182,6 +182,18 @@ def test_a_target_that_is_not_there_is_said_and_the_client_reset(
             eventually(lambda n=number, r=reason: between.memory.reasons.get(n) == r)
 
 
+def test_a_port_where_nobody_listens_is_said_in_the_words_of_the_system() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with Between(Address(Kind.TCP, host="127.0.0.1", port=port)) as between:
+        try:
+            between.connect().close()
+        except ConnectionResetError:
+            pass  # it came as soon as this
+        reason = f"cannot connect to 127.0.0.1:{port}: connection refused"
+        eventually(lambda: between.memory.reasons.get(1) == reason)
+
+
 def test_a_target_whose_queue_is_full_is_waited_for(tmp_path: Path) -> None:
     target = Address(Kind.UNIX, path=f"{tmp_path}/s")
     with socket.socket(socket.AF_UNIX) as listener:
