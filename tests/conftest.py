@@ -13,7 +13,7 @@ import pytest
 from serving import Server
 
 IS_CI = os.environ.get("CI") == "true"
-OF_OTHERS = {"frontend": "front-end", "counterpart": "counterpart"}  # marks
+OF_OTHERS = {"frontend": "front-end", "counterpart": "counterpart", "systemd": "systemd"}  # marks
 
 
 @pytest.fixture
