@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from serving import Load, Server, Site, eventually
 
+from prefork.master.handover import VERSION
+
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 TESTS = Path(__file__).parents[1]
@@ -81,10 +83,11 @@ def test_another_version_of_the_state_is_status_78(
 ) -> None:
     """Behaviour 38."""
     server.start("-w", "1", env=env(package))
-    edit(package / "master/handover.py", "VERSION = 1\n", "VERSION = 2\n")
+    another = f"VERSION = {VERSION + 1}\n"
+    edit(package / "master/handover.py", f"VERSION = {VERSION}\n", another)
     run = prefork(server, "upgrade")
     assert run.returncode == 78
-    assert "state of version 1" in run.stderr
+    assert f"state of version {VERSION}," in run.stderr
 
 
 def test_a_reload_that_fails_afterwards_is_told(server: Server) -> None:
