@@ -91,7 +91,8 @@ def connect(where: str, *, timeout: float) -> socket.socket:
 
 def find_doors() -> Iterator[str]:
     """The abstract names of masters, @prefork/812, in this network namespace."""
-    with open("/proc/net/unix", errors="replace") as table:
+    # Not /proc/net, which a sandbox may hide (systemd.exec(5), ProcSubset=pid).
+    with open("/proc/self/net/unix", errors="replace") as table:
         for line in table:
             # Num RefCount Protocol Flags Type St Inode Path
             columns = line.rstrip("\n").split(None, 7)
