@@ -11,6 +11,9 @@ from prefork.worker.limits import ClientDeadlines
 from prefork.worker.waiting import Waiting
 
 READ_SIZE = 65536
+# Of protocols that have more to say than the body: what a client may do without.
+MOST_BESIDE = 1 << 20  # bytes on the wire with nothing of the body among them
+MOST_UNREAD = 2 << 20  # bytes that it has asked for, and does not read
 LEFT = "the client left before its body was complete"
 
 
@@ -33,8 +36,10 @@ class ArrivingBody(io.RawIOBase):
         self._deadlines = deadlines
         self._ready = memoryview(b"".join(client.parts))
         self._received = len(self._ready)
-        self._since = client.since or time.monotonic()
-        self._waited = 0.0  # seconds, for the client, by whom left() tells
+        now = time.monotonic()
+        # Seconds for the client, and not those in which we have not read.
+        self._waited = now - (client.since or now)
+        self._beside = 0  # bytes since the last of the body
         self._asked = 0.0  # when left() was asked
         if self._ready:
             request.invitation = b""  # it does not wait for one, then
@@ -104,6 +109,10 @@ class ArrivingBody(io.RawIOBase):
         except ProtocolError as error:
             raise ClientGone(error.reason, status=error.status) from error
         self._client.send_replies()
+        self._beside = 0 if payload else self._beside + len(data)
+        outgoing = self._client.outgoing
+        if self._beside > MOST_BESIDE or (outgoing and outgoing.size > MOST_UNREAD):
+            raise ClientGone("it says, or asks, too much beside the body", status=400)
         return payload
 
     def _read(self) -> bytes:
@@ -138,10 +147,11 @@ class ArrivingBody(io.RawIOBase):
         wait = waiting.wait_either if client.outgoing else waiting.wait_readable
         now = time.monotonic()
         until = self._deadlines.for_body(
-            since=self._since, received=self._received, now=now
+            since=now - self._waited, received=self._received, now=now
         )
         if not wait(client.fd, until - now):
             raise ClientGone("the body arrived too slowly", status=408)
+        self._waited += time.monotonic() - now
         client.flush()
 
 

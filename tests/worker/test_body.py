@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import BinaryIO
 
@@ -48,6 +49,9 @@ class Upload:
     def open(self, received: bytes) -> BinaryIO:
         """The body of a request of which `received` has arrived so far."""
         self.connection.receive(received, body_buffer=0)
+        return self.open_received()
+
+    def open_received(self) -> BinaryIO:
         return open_body(
             self.connection, waiting=Waiting(self.slot), deadlines=self._deadlines
         )
@@ -208,6 +212,58 @@ def test_a_body_below_the_rate_has_one_too(upload: MakeUpload) -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def test_an_application_that_takes_its_time_does_not_make_the_client_slow(
+    upload: MakeUpload,
+) -> None:
+    made = upload(body_timeout=0.3, rate=10**6)
+    body = made.open(b"POST 2\n.")
+    assert body.read(1) == b"."
+    time.sleep(0.4)  # it is busy with what it has read
+    later = threading.Timer(0.05, made.client.send, [b"."])
+    later.start()
+    assert body.read() == b"."
+    later.join()
+
+
+class SmallTalk:
+    """A body that does not begin: all that arrives is answered, or ignored."""
+
+    done = False
+    rest = b""
+
+    def __init__(self, client: Client, answer: bytes) -> None:
+        self._conversation = client.conversation
+        self._answer = answer
+
+    def feed(self, data: bytes) -> bytes:
+        self._conversation.replies += self._answer
+        return b""
+
+
+@pytest.mark.parametrize("answer", [b"", bytes(1 << 20)])
+def test_a_client_cannot_talk_for_ever_instead(
+    upload: MakeUpload, answer: bytes
+) -> None:
+    """Nor does it get an answer to everything without reading any."""
+    made = upload()
+    client = made.connection
+    client.receive(b"POST 10\n.", body_buffer=0)
+    assert client.request is not None
+    client.request.body = SmallTalk(client, answer)
+    body = made.open_received()
+
+    def talk() -> None:
+        for _ in range(100):
+            made.client.sendall(bytes(30_000))
+
+    with ThreadPoolExecutor() as pool:
+        talking = pool.submit(talk)
+        with pytest.raises(ClientGone, match="too much beside the body"):
+            body.read()
+        made.client.shutdown(socket.SHUT_RDWR)
+        assert isinstance(talking.exception(), BrokenPipeError)
 
 
 def test_a_late_body_is_on_the_clients_time(upload: MakeUpload) -> None:
