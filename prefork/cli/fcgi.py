@@ -38,6 +38,10 @@ def _run(arguments: Sequence[str], *, name: str) -> int:
         options = parse(arguments, permute="POSIXLY_CORRECT" not in os.environ)
         if options.show:
             return _show(options.show, name=name, status=0)
+        if options.is_supervised:
+            from prefork.cli.supervise import supervise
+
+            return supervise(options)
         # Here, because it brings the sockets, and --help needs none.
         from prefork.spawn.launch import launch
 

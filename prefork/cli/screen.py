@@ -12,7 +12,12 @@ from rich.text import Text
 
 from prefork.cli.calling import Fields, ask
 from prefork.cli.keys import Keys
-from prefork.cli.status import describe_queue, describe_reload, describe_workers
+from prefork.cli.status import (
+    describe_queue,
+    describe_reload,
+    describe_workers,
+    sees_requests,
+)
 from prefork.cli.view import HEAD, RIGHT, View, Viewer, cells, in_order, title
 from prefork.errors import CommandError
 from prefork.monitor.escape import escape_unprintable
@@ -120,10 +125,23 @@ class Screen:
         return Group(*head, Text(), self._draw_table(view, rows), self._draw_foot())
 
     def _draw_figures(self, view: View) -> Sequence[Text]:
-        status, rates = view.status, view.rates
+        status = view.status
+        is_known = sees_requests(status)
+        lines = [*self._draw_rates(view)] if is_known else [_draw_workers(status)]
+        for bind in status["binds"]:
+            style = "bold red" if bind["queue"] else ""
+            text = bind["url"] + describe_queue(bind)
+            lines.append(_line(("listening   ", "dim"), (text, style)))
+        if text := describe_reload(status["reload"]):
+            style = "red" if text.startswith("failed") else ""
+            lines.append(_line(("reload      ", "dim"), (text, style)))
+        return lines
+
+    def _draw_rates(self, view: View) -> Sequence[Text]:
+        rates = view.rates
         room = max(10, min(60, self._console.width - 40))
         busy_style = "red" if rates.busy > 0.9 else "green"
-        lines = [
+        return [
             _line(
                 ("requests/s  ", "dim"),
                 (f"{format_count(rates.requests):<8}", "bold"),
@@ -133,7 +151,7 @@ class Screen:
                 ("busy        ", "dim"),
                 (f"{format_share(rates.busy):<8}", "bold"),
                 (draw_bar(rates.busy, BAR), busy_style),
-                (f"   {describe_workers(status['workers'])}", ""),
+                (f"   {describe_workers(view.status)}", ""),
             ),
             _line(
                 ("latency     ", "dim"),
@@ -145,14 +163,6 @@ class Screen:
                 (format_count(rates.errors), "bold red" if rates.errors else "bold"),
             ),
         ]
-        for bind in status["binds"]:
-            style = "bold red" if bind["queue"] else ""
-            text = bind["url"] + describe_queue(bind)
-            lines.append(_line(("listening   ", "dim"), (text, style)))
-        if text := describe_reload(status["reload"]):
-            style = "red" if text.startswith("failed") else ""
-            lines.append(_line(("reload      ", "dim"), (text, style)))
-        return lines
 
     def _visible(self, slots: list[Fields], room: int) -> list[Fields]:
         """As many as there is room for, the selected one among them."""
@@ -188,6 +198,10 @@ class Screen:
         if self._message and time.monotonic() < self._message_until:
             return Text("\n" + escape_unprintable(self._message), style="yellow")
         return Text("\n" + HELP, style="dim")
+
+
+def _draw_workers(status: Fields) -> Text:
+    return _line(("workers     ", "dim"), (describe_workers(status), ""))
 
 
 def _line(*parts: tuple[str, str]) -> Text:

@@ -56,24 +56,35 @@ def describe(status: Fields) -> Iterator[str]:
     )
     for bind in status["binds"]:
         yield f"listening  {bind['url']}{describe_queue(bind)}"
-    yield f"workers    {describe_workers(status['workers'])}"
+    yield f"workers    {describe_workers(status)}"
+    if sees_requests(status):
+        yield f"requests   {_describe_requests(status)}"
+    if text := describe_reload(status["reload"]):
+        yield f"reload     {text}"
+
+
+def sees_requests(status: Fields) -> bool:
+    """Not if the workers keep a program, which alone knows what it serves."""
+    return all(slot["requests"] is not None for slot in status["slots"])
+
+
+def _describe_requests(status: Fields) -> str:
     totals, latency = status["totals"], status["latency"]
     times = ", ".join(
         f"{name} {format_duration(latency[name])}" for name in ("p50", "p90", "p99")
     )
-    yield f"requests   {totals['requests']}, {totals['errors']} errors; {times}"
-    if text := describe_reload(status["reload"]):
-        yield f"reload     {text}"
+    return f"{totals['requests']}, {totals['errors']} errors; {times}"
 
 
 def describe_queue(bind: Fields) -> str:
     return "" if bind["queue"] is None else f", {bind['queue']} in the queue"
 
 
-def describe_workers(workers: Fields) -> str:
+def describe_workers(status: Fields) -> str:
     """Write `4 of 2:8 serve, 1 busy`, and what is out of the ordinary."""
+    workers = status["workers"]
     words = [f"{workers['serving']} of {workers['scale']} serve"]
-    words.append(f"{workers['busy']} busy")
+    words += [f"{workers['busy']} busy"] if sees_requests(status) else []
     words += [f"{workers[w]} {w}" for w in ("starting", "leaving") if workers[w]]
     return ", ".join(words)
 

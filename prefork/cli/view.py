@@ -11,6 +11,7 @@ from prefork.cli.status import (
     describe_request,
     describe_workers,
     find_pid,
+    sees_requests,
 )
 from prefork.monitor.escape import escape_unprintable
 from prefork.monitor.figures import (
@@ -95,12 +96,13 @@ def title(status: Fields) -> str:
 def _describe(view: View) -> Iterator[str]:
     status, rates = view.status, view.rates
     yield title(status)
-    yield (
-        f"requests/s {format_count(rates.requests)}, "
-        f"errors/s {format_count(rates.errors)}, busy {format_share(rates.busy)}, "
-        f"p50 {format_duration(rates.p50)}, p99 {format_duration(rates.p99)}"
-    )
-    yield f"workers: {describe_workers(status['workers'])}"
+    if sees_requests(status):
+        yield (
+            f"requests/s {format_count(rates.requests)}, "
+            f"errors/s {format_count(rates.errors)}, busy {format_share(rates.busy)}, "
+            f"p50 {format_duration(rates.p50)}, p99 {format_duration(rates.p99)}"
+        )
+    yield f"workers: {describe_workers(status)}"
     for bind in status["binds"]:
         yield f"{bind['url']}{describe_queue(bind)}"
     if text := describe_reload(status["reload"]):

@@ -28,7 +28,7 @@ def launch(options: Options, *, program: str) -> int:
 
     Raises ConfigError or SystemRefusal, and then leaves what has been made so far.
     """
-    _check_doubts(options)
+    check_doubts(options)
     _check_caller(program)
     pid_file = _open_pid_file(options)
     if os.getuid() == ROOT:
@@ -53,7 +53,8 @@ def launch(options: Options, *, program: str) -> int:
     return 0
 
 
-def _check_doubts(options: Options) -> None:
+def check_doubts(options: Options) -> None:
+    """Refuse them, if that is wished for; raises ConfigError."""
     if options.is_strict and options.doubts:
         refuse(options.doubts[0])
 

@@ -8,7 +8,7 @@ from prefork.spawn.getopt import OPERAND, scan
 from prefork.spawn.numbers import parse_long, wrap_int, wrap_unsigned
 
 LETTERS = "c:d:f:g:?hna:p:b:u:vC:F:s:P:U:G:M:S"
-WORDS = frozenset({"--strict", "--help", "--version"})
+WORDS = frozenset({"--strict", "--supervise", "--help", "--version"})
 LONGEST_PATH = 107  # bytes; unix(7), sun_path, less the zero at its end
 
 
@@ -36,6 +36,7 @@ class Options:
         self.socket_user: str | None = None
         self.socket_group: str | None = None
         self.is_strict = False
+        self.is_supervised = False
         self.doubts: list[str] = []  # what --strict refuses
 
 
@@ -56,6 +57,7 @@ SWITCHES = {
     "n": ("is_forking", False),
     "S": ("binds_outside", True),
     "--strict": ("is_strict", True),
+    "--supervise": ("is_supervised", True),
 }
 SHOWS = {
     "h": "help",

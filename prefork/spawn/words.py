@@ -24,6 +24,7 @@ Options:
  -f <path>      the program as a line for /bin/sh; <fcgiapp> goes before it
  -v, --version  print the version
  -?, -h, --help print this
+ --supervise    stay, and keep so many running: see prefork-fcgi(1)
  --strict       refuse what can hardly be meant: see prefork-fcgi(1)
 (root only)
  -u <user>      run as this user

@@ -18,6 +18,7 @@ from prefork.system.signals import blocked, unblock_all
 
 STDIN, STDOUT, STDERR = range(3)
 PAUSE_LOOK, PAUSE_LOOKS = 0.0005, 20  # seconds; a signal takes some µs
+LOOK = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
 FOREVER = struct.pack("ll", 0, 0)  # struct timeval, to SO_RCVTIMEO
 
 
@@ -48,10 +49,10 @@ class Execution:
         """Stop it until resume(), so that it cannot accept; False if it goes on."""
         self.signal(signal.SIGSTOP)
         for _ in range(PAUSE_LOOKS):
-            if os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG):
-                return True
+            if (news := os.waitid(os.P_PID, self.pid, LOOK)) is not None:
+                return news.si_code == os.CLD_STOPPED  # else it has ended
             time.sleep(PAUSE_LOOK)
-        self.resume()  # it has ended, or is in an uninterruptible sleep
+        self.resume()  # it is in an uninterruptible sleep
         return False
 
     def resume(self) -> None:

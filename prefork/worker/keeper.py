@@ -194,8 +194,10 @@ class Keeper:
 
         To `drain` is to have it accept all who are queued before.
         """
-        self.is_retiring = True
         self._drains = drain
+        if self.is_retiring:
+            return  # it may have been asked already
+        self.is_retiring = True
         self._ready_at = self._look_at = FOREVER
         self._ask_at = time.monotonic() + self._patience.grace / 2
 
