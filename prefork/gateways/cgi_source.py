@@ -7,10 +7,10 @@ Others stream, a piece at a time.
 """
 
 from os import write
-from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO
 
 from prefork.protocols.request import Request
+from prefork.system.scratch import open_scratch
 
 PIPE = -1  # as of system/program.py
 PIECE = 65536  # bytes
@@ -114,7 +114,7 @@ def open_source(request: Request, body: BinaryIO) -> Source:
 
 def _receive(body: BinaryIO) -> tuple[IO[bytes], int]:
     """All that is still to come, in a file without a name, and its size."""
-    file = TemporaryFile(buffering=0)  # noqa: SIM115 - closed with its source
+    file = open_scratch()
     try:
         size = 0
         while data := body.read(PIECE):
