@@ -97,7 +97,7 @@ class Estate:
             return Outlet(self._access)
         return SyslogSink() if self.settings.access_logfile == "syslog" else None
 
-    def open_access_log(self) -> AccessLog | None:
+    def open_access_log(self, log: Log) -> AccessLog | None:
         if self._access_sink is None:
             return None
         settings = self.settings
@@ -105,6 +105,7 @@ class Estate:
             self._access_sink,
             format=settings.access_logformat,
             kind=settings.log_format,
+            log=log,
         )
 
     def reopen_logs(self, message: Message) -> None:
@@ -145,6 +146,7 @@ def _be_worker(newborn: Newborn, estate: Estate, template: Template) -> Promotio
 
 
 def _birthright(newborn: Newborn, estate: Estate, template: Template) -> Birthright:
+    log = estate.log.with_fields(worker=newborn.slot, pid=os.getpid())
     return Birthright(
         settings=estate.settings,
         slot=newborn.slot,
@@ -154,8 +156,8 @@ def _birthright(newborn: Newborn, estate: Estate, template: Template) -> Birthri
         listeners=newborn.listeners,
         bell=estate.bell,
         grip=Grip(estate.lifeline, grace=estate.settings.graceful_timeout),
-        log=estate.log.with_fields(worker=newborn.slot, pid=os.getpid()),
-        access_log=estate.open_access_log(),
+        log=log,
+        access_log=estate.open_access_log(log),
         reopen_logs=estate.reopen_logs,
         find_hazards=template.find_hazards,
     )

@@ -1,5 +1,6 @@
 """The access log: one line for each request, answered, cut or refused."""
 
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -11,11 +12,13 @@ from prefork.monitor.atoms import (
     format_target,
 )
 from prefork.monitor.escape import cut
+from prefork.monitor.log import Log
 from prefork.monitor.times import format_rfc3339
 
 __all__ = ["COMBINED", "AccessLog", "Entry", "Sink"]
 
 COMBINED = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
+TELL_EVERY = 1.0  # seconds, where lines are taken and dropped by turns
 
 
 class Sink(Protocol):
@@ -30,12 +33,21 @@ class Sink(Protocol):
 class AccessLog:
     """Writes an entry as text (in the given format) or as a JSON object."""
 
-    __slots__ = ("_format", "sink")
+    __slots__ = ("_format", "_log", "_tell_at", "_told", "sink")
 
     def __init__(
-        self, sink: Sink, *, format: str = COMBINED, kind: str = "text"
+        self,
+        sink: Sink,
+        *,
+        format: str = COMBINED,
+        kind: str = "text",
+        log: Log | None = None,
     ) -> None:
+        """`log` is told how many lines were dropped, once they are taken again."""
         self.sink = sink
+        self._log = log
+        self._told = sink.dropped
+        self._tell_at = 0.0
         self._format = compile_format(format) if kind == "text" else _make_json_format()
 
     def line(self, entry: Entry) -> str:
@@ -45,7 +57,20 @@ class AccessLog:
     def write(self, entry: Entry) -> None:
         """Write the line for `entry`; what cannot be written is counted by the sink."""
         line = self._format(entry) + "\n"
-        self.sink.write(line.encode("utf-8", "backslashreplace"))
+        is_taken = self.sink.write(line.encode("utf-8", "backslashreplace"))
+        if is_taken and self._told != self.sink.dropped and self._may_tell():
+            self.tell_drops()
+
+    def tell_drops(self) -> None:
+        """Log how many lines were dropped since this was told last."""
+        dropped = self.sink.dropped
+        if self._log is not None and dropped > self._told:
+            self._log.warning("dropped access lines", count=dropped - self._told)
+        self._told = dropped
+        self._tell_at = time.monotonic() + TELL_EVERY
+
+    def _may_tell(self) -> bool:
+        return time.monotonic() >= self._tell_at
 
 
 def _make_json_format() -> Callable[[Entry], str]:

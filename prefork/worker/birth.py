@@ -114,6 +114,8 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
             "take in": relief.take_in,
         },
     ).run()
+    if born.access_log is not None:
+        born.access_log.tell_drops()
     if promotion is not None:
         _leave_no_trace(born, lobby, signals)
     return promotion

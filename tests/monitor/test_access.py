@@ -1,12 +1,17 @@
 """Lines of the access log, and what becomes of them."""
 
 import json
+import os
+from collections.abc import Iterator
+from tempfile import TemporaryFile
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefork.monitor.access import AccessLog, Entry
+from prefork.monitor.log import Log
+from prefork.monitor.outlet import Outlet
 
 
 class Lines:
@@ -14,11 +19,15 @@ class Lines:
 
     def __init__(self) -> None:
         self.dropped = 0
+        self.is_open = True
         self.data: list[bytes] = []
 
     def write(self, data: bytes, /) -> bool:
-        self.data.append(data)
-        return True
+        if self.is_open:
+            self.data.append(data)
+        else:
+            self.dropped += 1
+        return self.is_open
 
 
 VARIABLES = {
@@ -116,3 +125,50 @@ def test_json_is_one_line_of_ascii_whatever_comes(
     assert line.isprintable()
     assert json.loads(line)["status"] == 200
     assert json.loads(line).get("note", "") == note
+
+
+# Lines that were dropped
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    with TemporaryFile() as file:
+        yield Log(Outlet(file.fileno()))
+
+
+def heard(log: Log) -> list[str]:
+    text = os.pread(log.outlet.fd, 65536, 0).decode()
+    return [line.partition(" ")[2] for line in text.splitlines()]
+
+
+def test_the_log_is_told_how_many_lines_were_dropped(log: Log) -> None:
+    sink = Lines()
+    access = AccessLog(sink, log=log)
+    sink.dropped = 7
+    for _ in range(2):
+        access.write(make_entry(VARIABLES))
+    assert heard(log) == ["warning dropped access lines count=7"]
+
+
+def test_it_is_told_so_when_they_are_taken_again(log: Log) -> None:
+    sink = Lines()
+    sink.is_open = False
+    access = AccessLog(sink, log=log)
+    access.write(make_entry(VARIABLES))
+    assert heard(log) == []
+    sink.is_open = True
+    access.write(make_entry(VARIABLES))
+    assert heard(log) == ["warning dropped access lines count=1"]
+
+
+def test_it_is_told_now_and_then_and_at_the_end(log: Log) -> None:
+    """A reader that is slow, but reads, does not make the log as long."""
+    sink = Lines()
+    access = AccessLog(sink, log=log)
+    for _ in range(50):
+        sink.dropped += 1
+        access.write(make_entry(VARIABLES))
+    assert len(heard(log)) < 3
+    for _ in range(2):
+        access.tell_drops()
+    assert sum(int(line.partition("=")[2]) for line in heard(log)) == 50
