@@ -1,8 +1,8 @@
 """Fixtures for process tests: a server, and what a failing test should show.
 
-And the account of the programs of others that tests talk to, or compare with: where
-one is not installed, a test skips, which the closing summary says; where CI=true it
-is a failure.
+And the account of what others have to provide: the programs that tests talk to, or
+compare with, and containers.  Where one is missing a test skips, which the closing
+summary says; where CI=true it is a failure.
 """
 
 import os
@@ -13,7 +13,12 @@ import pytest
 from serving import Server
 
 IS_CI = os.environ.get("CI") == "true"
-OF_OTHERS = {"frontend": "front-end", "counterpart": "counterpart", "systemd": "systemd"}  # marks
+OF_OTHERS = {  # marks
+    "frontend": "front-end",
+    "counterpart": "counterpart",
+    "container": "container",
+    "systemd": "systemd",
+}
 
 
 @pytest.fixture
