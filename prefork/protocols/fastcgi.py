@@ -41,7 +41,7 @@ class Fastcgi:
     """The protocol of a listener; its connections share it."""
 
     def __init__(self, terms: Terms) -> None:
-        self.terms = terms
+        self.limits = terms.limits
         self.reader = Reader(parse_pairs, terms)
         self.web_servers = parse_web_servers(terms.web_servers)
         self.values = {
@@ -165,7 +165,7 @@ class FastcgiConversation:
 
     def _gather(self, content: bytes) -> None:
         self._params_size += len(content)
-        if self._params_size > self._fastcgi.terms.limits.variables_size:
+        if self._params_size > self._fastcgi.limits.variables_size:
             raise ProtocolError("PARAMS too long", status=431)
         self._params.append(content)
 
@@ -184,7 +184,7 @@ class FastcgiConversation:
             self._number,
             rest,
             keeps=self._keeps,
-            limits=self._fastcgi.terms.limits,
+            limits=self._fastcgi.limits,
             heed=self.heed,
         )
         self._has_head = True

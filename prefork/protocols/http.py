@@ -14,8 +14,7 @@ class Http:
 
     def __init__(self, terms: Terms) -> None:
         self.limits = terms.limits
-        self.defaults = dict(terms.defaults)
-        self.heads = Heads(terms.limits, terms.script_name)
+        self.heads = Heads(terms.limits, terms.script_name, terms.defaults)
 
     def converse(self, remote: dict[str, str]) -> "HttpConversation":
         """Begin with a connection; `remote`: the variables that it alone has."""
@@ -80,8 +79,7 @@ class HttpConversation:
         return format_error(error, date=date)
 
     def _parse(self, head: bytes, rest: bytes) -> Request:
-        variables = self._http.defaults | self.remote
-        return self._http.heads.parse(head, rest, variables)
+        return self._http.heads.parse(head, rest, self.remote)
 
     def _gather(self, data: bytes) -> Request | None:
         buffer = self._buffer

@@ -1,5 +1,7 @@
 """The head of an HTTP/1 request: its line, its fields, and what follows it."""
 
+from collections.abc import Mapping
+
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import CONTENT_LENGTH, TRANSFER_CODING
 from prefork.protocols.http_body import ChunkedBody, LengthBody
@@ -14,21 +16,28 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Heads:
     """Parses heads; remembers the parts of them that it has seen."""
 
-    def __init__(self, limits: Limits, script_name: str = "") -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        script_name: str = "",
+        defaults: Mapping[str, str] | None = None,
+    ) -> None:
+        """`defaults`: the variables of all requests."""
         self._limits = limits
+        self._defaults = dict(defaults or {})
         self._lines = RequestLines(limits, script_name)
         self._blocks = FieldBlocks(limits)
 
-    def parse(self, head: bytes, rest: bytes, variables: dict[str, str]) -> Request:
+    def parse(self, head: bytes, rest: bytes, remote: dict[str, str]) -> Request:
         """Turn a head, without the empty line that ends it, into a request.
 
-        `variables` are those that come from elsewhere.  Raises ProtocolError.
+        `remote` are the variables of the connection.  Raises ProtocolError.
         """
         line, _, block = head.partition(b"\r\n")
         asked = self._lines[line]
         fields = self._blocks[block]
         # The line last: RFC 9112 3.2.2 has its authority replace the Host field.
-        variables = {**variables, **fields.variables, **asked}
+        variables = {**self._defaults, **remote, **fields.variables, **asked}
         if asked["SERVER_PROTOCOL"] == "HTTP/1.1":
             # RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status
             # code to any HTTP/1.1 request message that lacks a Host header field".

@@ -71,13 +71,14 @@ class Reader:
     def _find_client(self, data: bytes) -> dict[str, str] | None:
         """Both of the client's variables, and nothing else; None if it is not so."""
         try:
-            pairs = self._parse(data)
-        except ProtocolError:
+            (name, address), (other, port) = self._parse(data)
+        except (ProtocolError, ValueError):  # of ValueError: not two of them
             return None
-        if len(pairs) != 2 or "\0" in pairs[0][1] or "\0" in pairs[1][1]:
+        if name != "REMOTE_ADDR" or other != "REMOTE_PORT":
             return None
-        is_it = pairs[0][0] == "REMOTE_ADDR" and pairs[1][0] == "REMOTE_PORT"
-        return dict(pairs) if is_it else None
+        if "\0" in address or "\0" in port:
+            return None
+        return {name: address, other: port}
 
     def _learn(self, before: bytes, after: bytes) -> Asked | None:
         """None if the two do not make sense by themselves."""

@@ -77,15 +77,17 @@ class Client:
         Raises ProtocolError or ClientGone; the connection is then of no more use.
         """
         if self.request is None:
+            conversation = self.conversation
             self.raw = data if self.state is State.QUIET else b""
-            request = self.conversation.feed(data)
+            request = conversation.feed(data)
             if request is None:
                 return self._receive_no_request(body_buffer)
             self.is_fresh = False
             self.request = request
             self.door.trust(request.variables)
             if request.body is None:
-                self._send_replies_at_once()
+                if conversation.replies:
+                    self._send_replies_at_once()
                 self.state = State.SERVING
                 return True
             data = request.rest
