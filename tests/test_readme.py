@@ -15,6 +15,7 @@ from prefork.cli.control import COMMANDS
 from prefork.config import load
 from prefork.errors import EXIT_MEANINGS
 from prefork.master.master import ON_SIGNAL
+from prefork.settings.gateways import EXEC
 from prefork.settings.registry import SETTINGS
 from prefork.spawn.options import WORDS, parse
 
@@ -105,6 +106,14 @@ def test_every_call_of_the_spawner_is_understood(arguments: list[str]) -> None:
 @pytest.mark.parametrize("arguments", calls("prefork"), ids=" ".join)
 def test_every_subcommand_is_one(arguments: list[str]) -> None:
     assert not arguments or arguments[0] in COMMANDS
+
+
+KEPT = [words[1:] for words in calls("prefork") if words[:1] == ["exec"] != words]
+
+
+@pytest.mark.parametrize("arguments", KEPT, ids=" ".join)
+def test_every_call_of_what_keeps_programs_is_understood(arguments: list[str]) -> None:
+    assert load(arguments, {}, prog="prefork exec", gateway=EXEC).settings.app
 
 
 @pytest.mark.parametrize("arguments", calls("make"), ids=" ".join)
