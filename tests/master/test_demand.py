@@ -136,6 +136,16 @@ def test_who_waits_at_the_door_is_counted(house: House, caller: socket.socket) -
     assert house.look() == 2
 
 
+def test_those_who_keep_programs_are_busy_while_connections_wait(
+    house: House, caller: socket.socket
+) -> None:
+    """Once may be chance: whoever waits has to be there in the next look as well."""
+    house.demand.follow(Rules(Scale(1, 8), spare=0))
+    house.scoreboard.worker_slot(house.hire().slot).keep(812)
+    assert house.look() == 1
+    assert house.look(2 * LOOK_EVERY) == 2
+
+
 @pytest.mark.parametrize(("share", "wanted"), [(0.5, 2), (0.92, 1), (1.0, 1)])
 def test_when_the_memory_is_nearly_used_up_there_are_no_more(
     house: House, share: float, wanted: int

@@ -278,3 +278,14 @@ def test_no_verdict_hits_the_wrong_request(scoreboard: Scoreboard, fork: Fork) -
             held.append(serial)
     assert held
     assert [serial for serial in held if went_on[serial]] == []
+
+
+def test_a_keeper_says_which_program_serves_in_its_place(
+    scoreboard: Scoreboard, slot: WorkerSlot
+) -> None:
+    slot.keep(4711)
+    assert scoreboard.read(SLOT).is_keeper
+    assert scoreboard.read(SLOT).program == 4711
+    slot.keep(0)
+    assert scoreboard.read(SLOT).is_keeper
+    assert scoreboard.read(SLOT).program == 0
