@@ -5,7 +5,6 @@ finds it there; the network is a loopback of its own, so ports are free.
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from serving.server import ROOT
 
 ENTER = ROOT / "tests" / "systemd" / "enter.sh"
 NAMESPACES = ["--pid", "--mount", "--uts", "--ipc", "--cgroup", "--net"]
+NEWER = Path("/var/cache/prefork-tests/trixie")  # a tree with systemd 257
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 UNITS = "/etc/systemd/system"
 HALT = signal.SIGRTMIN + 3  # systemd(1): start halt.target
@@ -48,6 +48,7 @@ class Systemd:
     """One such machine: booted when made, gone after halt()."""
 
     def __init__(self, tree: Path) -> None:
+        self._since = time.time()  # what is older in the journal is not shown
         self._state = Path(mkdtemp(prefix="prefork-systemd-"))
         self._cgroup = _cgroup_root() / self._state.name
         self._cgroup.mkdir()
@@ -118,16 +119,7 @@ class Systemd:
         script = f'mkdir -p "$(dirname {path})" && cat >{path} && chmod {mode} {path}'
         self.run("sh", "-c", script, input=text)
 
-    def read(self, path: str) -> str:
-        return self.run("cat", path)
-
     # Units
-
-    def install(self, **units: str) -> None:
-        """Write units, `name_service=text`, and have them known."""
-        for name, text in units.items():
-            self.write(f"{UNITS}/{re.sub('_(?=[a-z]+$)', '.', name)}", text)
-        self.run("systemctl", "daemon-reload")
 
     def drop_in(self, unit: str, text: str, *, name: str = "test") -> None:
         """Change a unit."""
@@ -145,16 +137,11 @@ class Systemd:
         """Inside; 0: it does not run."""
         return int(self.show(unit, "MainPID"))
 
-    def is_active(self, unit: str) -> bool:
-        return self.show(unit, "ActiveState") == "active"
-
     def journal(self, unit: str, *options: str) -> str:
-        """What it has said, and what was said of it, since remember()."""
+        """What it has said, and what was said of it, since forget()."""
         self.run("journalctl", "--sync")
-        since = f"--since=@{self._since:.6f}" if (self._since) else "--boot"
+        since = f"--since=@{self._since:.6f}"
         return self.run("journalctl", "-u", unit, "-o", "cat", since, *options)
-
-    _since = 0.0
 
     def tail(self) -> str:
         return self.do("journalctl", "-b", "-n", "60", "-o", "short-precise").output

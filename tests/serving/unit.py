@@ -3,7 +3,7 @@
 import json
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from serving.eventually import PATIENCE
 from serving.server import PROGRAMS, ROOT
@@ -70,6 +70,16 @@ class Unit:
 
     def show(self, name: str) -> str:
         return self.machine.show(self.service, name)
+
+    def status(self) -> dict[str, Any]:
+        """What `prefork status --json` says, for root: not in the service's sandbox."""
+        said = self.machine.run(f"{BIN}/prefork", "status", "--json")
+        found: dict[str, Any] = json.loads(said)
+        return found
+
+    def busy(self) -> int:
+        """How many workers are busy."""
+        return int(self.status()["workers"]["busy"])
 
     @property
     def pid(self) -> int:
@@ -143,8 +153,3 @@ class Knocking:
         """Those who could not even connect."""
         assert self.failures is not None
         return [failure for failure in self.failures if failure.startswith("refused")]
-
-
-def units() -> list[Path]:
-    """All of contrib/'s."""
-    return sorted(CONTRIB.glob("*.service")) + sorted(CONTRIB.glob("*.socket"))

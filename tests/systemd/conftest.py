@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving.systemd import Systemd, why_not
+from serving.systemd import NEWER, Systemd, why_not
 from serving.unit import Unit, furnish
 
-NEWER = Path("/var/cache/prefork-tests/trixie")  # systemd 257
 PACKAGES = "systemd,systemd-sysv,dbus,libnss-systemd,libseccomp2,mount,procps"
 PYTHON = "python3,python3-psutil,python3-setproctitle"
 

@@ -2,7 +2,7 @@
 
 import pytest
 from serving import eventually
-from serving.systemd import UNITS
+from serving.systemd import NEWER, UNITS
 from serving.unit import APPLICATION, CONTRIB, Unit
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -56,6 +56,7 @@ def test_one_by_a_signal_is_seen_by_systemd(unit: Unit) -> None:
     assert unit.ask("/") == "version 2"
 
 
+@pytest.mark.parametrize("machine", [pytest.param(NEWER, id="newer")], indirect=True)
 @pytest.mark.parametrize(
     ("text", "answer"), [(SECOND, "version 2"), ("1 / 0\n", "version 1")]
 )
@@ -63,8 +64,6 @@ def test_the_drop_in_for_newer_systemd_waits_too(
     unit: Unit, text: str, answer: str
 ) -> None:
     """Type=notify-reload: RELOADING=1 with the time of it, and READY=1 in any case."""
-    if unit.machine.version < 253:
-        pytest.skip("Type=notify-reload is of systemd 253")
     drop_in = (CONTRIB / "drop-ins" / "notify-reload.conf").read_text()
     unit.machine.write(f"{UNITS}/{unit.service}.d/reload.conf", drop_in)
     unit.machine.run("systemctl", "daemon-reload")

@@ -12,25 +12,16 @@ def test_a_stop_may_take_longer_than_systemd_would_wait(unit: Unit) -> None:
     unit.change("TimeoutStopSec=2")
     unit.start()
     asked = unit.asking("/sleep?5")
-    eventually(lambda: " 1/8 busy" in " " + unit.machine.run(*STATUS_LINE))
+    eventually(unit.busy)
     assert unit.control("stop").code == 0
     assert asked.communicate(timeout=30)[0] == "slept"
     assert (unit.show("Result"), unit.show("ExecMainStatus")) == ("success", "0")
 
 
-STATUS_LINE = [
-    "python3",
-    "-c",
-    "import json, subprocess; s = json.loads(subprocess.check_output(["
-    "'/srv/app/venv/bin/prefork', 'status', '--json'])); w = s['workers']; "
-    "print(f\"{w['busy']}/{w['serving']} busy\")",
-]
-
-
 def test_a_stop_says_that_it_is_one(unit: Unit) -> None:
     unit.start()
     asked = unit.asking("/sleep?2")
-    eventually(lambda: " 1/8 busy" in " " + unit.machine.run(*STATUS_LINE))
+    eventually(unit.busy)
     unit.kill("TERM")
     eventually(lambda: unit.state.startswith("deactivating"))
     assert "stopping" in unit.show("StatusText")
@@ -42,7 +33,7 @@ def test_requests_that_were_cut_are_no_failure_of_the_service(unit: Unit) -> Non
     unit.run_with("-w 2 --graceful-timeout 1 app:wsgi")
     unit.start()
     asked = unit.asking("/sleep?30")
-    eventually(lambda: " 1/2 busy" in " " + unit.machine.run(*STATUS_LINE))
+    eventually(unit.busy)
     assert unit.control("stop").code == 0
     asked.communicate(timeout=30)
     assert (unit.show("Result"), unit.show("ExecMainStatus")) == ("success", "75")
