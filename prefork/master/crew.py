@@ -19,7 +19,7 @@ from prefork.master.obituary import OUT_OF_MEMORY, SECOND, Obituary
 from prefork.master.reactor import Reactor
 from prefork.master.relief import Relief
 from prefork.master.roster import Member, Roster
-from prefork.master.states import Action, Event, State
+from prefork.master.states import TRANSITIONS, Action, Event, State
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard, Tenant
 from prefork.system.channel import Channel, Message, adopt, pair
@@ -105,28 +105,30 @@ class Crew:
                 self._hear(member)
 
     def _obey(self, member: Member, message: Message) -> None:
-        match message.kind:
-            case "forked":
-                self._meet(member, message.fields["pid"])
-            case "registered":
-                self._meet(member, message.sender)
-                self._apply(member, Event.REGISTERED)
-            case "settling":
-                self._apply(member, Event.SETTLING)
-            case "ready":
-                self._apply(member, Event.READY)
-            case "leaving":
-                self._apply(member, Event.LEAVING)
-            case "homeless":
+        """Do what a worker asks; what makes no sense is not of our making."""
+        match message.kind, message.fields:
+            case "forked", {"pid": int(pid)} if not member.pid:
+                self._meet(member, pid)
+            case ("registered" | "settling" | "ready" | "leaving") as kind, _:
+                self._believe(member, Event[kind.upper()], message.sender)
+            case "homeless", {"clients": list()}:
                 self._relief.pass_on(member, message)
-            case "replace":
+            case "replace", {"reason": str(reason)}:
                 member.wants_replacement = True
-                reason = message.fields["reason"]
                 self.log.info("replacing worker", **self.name(member), reason=reason)
-            case "failed":
-                self._on_failure(member, message.fields["text"])
-            case "unforked":
-                member.refusal = f"cannot be forked: {message.fields['error']}"
+            case "failed", {"text": str(text)}:
+                self._on_failure(member, text)
+            case "unforked", {"error": str(error)}:
+                member.refusal = f"cannot be forked: {error}"
+
+    def _believe(self, member: Member, event: Event, sender: int) -> None:
+        """Unless it cannot be: the application can write where the worker can."""
+        if event not in TRANSITIONS[member.state]:
+            self.log.warning("ignored message", **self.name(member), kind=event.name)
+            return
+        if event is Event.REGISTERED:
+            self._meet(member, sender)
+        self._apply(member, event)
 
     def _meet(self, member: Member, pid: int) -> None:
         member.pid = pid

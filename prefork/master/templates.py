@@ -156,10 +156,9 @@ class Templates:
         self._on_failed(generation, reason)
 
     def _obey(self, generation: Generation, message: Message) -> None:
-        fields = message.fields
-        match message.kind:
-            case "loaded":
-                generation.sources = fields["sources"]
+        match message.kind, message.fields:
+            case "loaded", {"sources": list(sources)}:
+                generation.sources = sources
                 if generation.stage is Stage.PROMISED:
                     self._release(message.sender)
                     generation.keep_promise(message.sender)
@@ -167,12 +166,16 @@ class Templates:
                     generation.stage = Stage.READY
                     generation.deadline = FOREVER
                     self._on_loaded(generation)
-            case "failed":
-                generation.sources = fields["sources"]
-                generation.failure = fields["text"]
-                generation.failure_status = fields["status"]
-            case "unsafe":
-                self._consider(generation, fields["hazards"], forced=fields["forced"])
+            case "failed", {
+                "sources": list(sources),
+                "text": str(text),
+                "status": int(status),
+            }:
+                generation.sources = sources
+                generation.failure = text
+                generation.failure_status = status
+            case "unsafe", {"hazards": list(hazards), "forced": bool(forced)}:
+                self._consider(generation, hazards, forced=forced)
 
     def _consider(
         self, generation: Generation, hazards: Sequence[str], *, forced: bool

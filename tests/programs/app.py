@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -167,6 +168,19 @@ def unblock_listeners(environ, start_response, query):
         except OSError:
             pass
     return answer(start_response, b"flipped\n")
+
+
+def scribble(environ, start_response, query):
+    """Write into the channel to the master, as who mistakes a descriptor may."""
+    for fd in range(3, 64):
+        try:
+            found = socket.socket(fileno=fd)
+        except OSError:
+            continue  # it is none
+        if found.type == socket.SOCK_SEQPACKET:
+            found.send(query["text"].encode())
+        found.detach()
+    return answer(start_response, b"scribbled\n")
 
 
 PATHS = {
