@@ -173,22 +173,22 @@ class FastcgiConversation:
         """PARAMS is whole: a request, whose body may begin in `rest`."""
         params = b"".join(self._params)
         self._params.clear()
-        at = find_client(params)
-        variables, length = self._fastcgi.reader.read(
-            params, *at, remote=self.remote, asked=self._asked
+        fastcgi = self._fastcgi
+        start, end = find_client(params)
+        variables, length = fastcgi.reader.read(
+            params, start, end, remote=self.remote, asked=self._asked
         )
-        request = make_request(
+        self._has_head = True
+        return make_request(
             variables,
             length,
             self._role,
             self._number,
             rest,
             keeps=self._keeps,
-            limits=self._fastcgi.limits,
+            limits=fastcgi.limits,
             heed=self.heed,
         )
-        self._has_head = True
-        return request
 
     def answer(self, request: Request, *, date: str, keep_alive: bool) -> FastcgiAnswer:
         """Answer a request; `keep_alive`: what the server allows."""

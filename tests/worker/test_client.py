@@ -53,6 +53,15 @@ def test_a_head_makes_a_request(client: Client) -> None:
     assert client.request.variables["REMOTE_ADDR"] == "::1"
 
 
+def test_who_wants_another_request_wants_to_stay(client: Client) -> None:
+    assert not client.wants_to_stay, "it has not asked for anything yet"
+    receive(client, b"GET\n")
+    assert client.wants_to_stay
+    assert client.request is not None
+    client.request.keep_alive = False
+    assert not client.wants_to_stay
+
+
 def test_a_part_of_a_head_does_not(client: Client) -> None:
     assert not receive(client, b"GE")
     assert client.state is State.HEAD
