@@ -52,6 +52,10 @@ class Kind:
 
 
 KINDS = {
+    "libfcgi": Kind(lambda path: [str(path.with_name("kept"))]),
+    "libfcgi over TCP": Kind(
+        lambda path: [str(path.with_name("kept"))], options=("-b", "127.0.0.1:0")
+    ),
     "php-cgi": Kind(lambda path: ["php-cgi"], "it.php", PHP),
     "perl": Kind(lambda path: ["perl", str(path)], "it.pl", PERL),
     "fcgiwrap": Kind(lambda path: ["fcgiwrap"], "it.sh", SHELL),
@@ -78,28 +82,32 @@ def kept(keeper: Keeper, request: pytest.FixtureRequest) -> Iterator[Kept]:
     path = keeper.directory / kind.file
     path.write_text(kind.text)
     path.chmod(0o755)
+    if request.param.startswith("libfcgi"):
+        shutil.copy(request.getfixturevalue("program"), keeper.directory / "kept")
     keeper.keep(*kind.command(path), options=("-w", "3", *kind.options))
-    make = replace(NGINX, configure=_configure)
-    with FrontEnd(make, "exec", f"unix:{keeper.socket}") as front:
+    root = str(keeper.directory)
+
+    def configure_it(directory: Path, snippet: str, place: str, port: int) -> str:
+        """As recommended, but for any program, with its file beside the socket."""
+        snippet = snippet.replace("/srv/www", root).replace(r"~ \.php$", "/")
+        return configure(directory, snippet, place, port)
+
+    make = replace(NGINX, configure=configure_it)
+    with FrontEnd(make, "exec", keeper.place) as front:
         yield Kept(keeper, front, f"/{kind.file}")
 
 
 def _need(program: str) -> None:
     if NGINX.path is None:
         pytest.skip("no nginx")
+    if program.startswith("libfcgi"):
+        return  # it is compiled
     if program == "flup":
         pytest.importorskip("flup")
     elif shutil.which(program, path=SBIN) is None:
         pytest.skip(f"no {program}")
     elif program == "perl" and os.system("perl -MFCGI -e 1 2>/dev/null"):
         pytest.skip("no libfcgi-perl")
-
-
-def _configure(directory: Path, snippet: str, place: str, port: int) -> str:
-    """As recommended, but for any program, with its file beside the socket."""
-    root = str(Path(place.removeprefix("unix:")).parent)
-    snippet = snippet.replace("/srv/www", root).replace(r"~ \.php$", "/")
-    return configure(directory, snippet, place, port)
 
 
 def test_no_request_is_lost_but_those_of_a_copy_that_is_killed(kept: Kept) -> None:

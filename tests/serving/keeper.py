@@ -34,7 +34,8 @@ class Keeper(Server):
         self, *command: str, options: tuple[str, ...] = (), **more: object
     ) -> "Keeper":
         """Start it with short patience."""
-        arguments = ("exec", "-b", f"unix:{self.socket}", "--socket-mode", "666")
+        here = () if "-b" in options else ("-b", f"unix:{self.socket}")
+        arguments = ("exec", *here, "--socket-mode", "666")
         short = () if "--settle" in options else ("--settle", "0.2")
         self.start(
             *(*arguments, *short, *options, "--", *command),
@@ -44,6 +45,12 @@ class Keeper(Server):
             **more,  # type: ignore[arg-type]
         )
         return self
+
+    @property
+    def place(self) -> str:
+        """Where it listens: unix:PATH or HOST:PORT."""
+        found = self.wait_log(r"listening on=fastcgi(?:\+|://)(\S+)")
+        return found[1]
 
     def copies(self) -> list[int]:
         """The pids of the programs that run."""
