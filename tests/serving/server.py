@@ -43,9 +43,23 @@ class Server:
         **popen: object,
     ) -> "Server":
         """Start prefork-wsgi, and wait until it is ready unless told otherwise."""
-        command = [*self.wrapper, sys.executable, "-m", program, *arguments]
+        command = [sys.executable, "-m", program, *arguments]
         command += ["-b", bind] if bind else []
         command += [app] if app else []
+        self.launch(command, cwd=cwd, env=env, **popen)
+        if wait:
+            self.wait_ready()
+        return self
+
+    def launch(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        **popen: object,
+    ) -> None:
+        """Run a command that becomes the master."""
         environment = {
             **(env or {}),  # first in order, and last in word
             **os.environ,
@@ -56,7 +70,7 @@ class Server:
         }
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                command,
+                [*self.wrapper, *command],
                 cwd=cwd or self.directory,
                 env=environment,
                 stderr=log,
@@ -67,9 +81,6 @@ class Server:
                     **popen,
                 },
             )
-        if wait:
-            self.wait_ready()
-        return self
 
     def wait_ready(self, *, within: float = 15.0) -> None:
         """Until all workers of the first generation serve."""
