@@ -8,7 +8,7 @@ from prefork.errors import ClientGone, ProtocolError
 from prefork.gateways.cgi_head import format_status
 from prefork.gateways.cgi_run import Run, Running, Timeout
 from prefork.gateways.cgi_site import Target, encode
-from prefork.gateways.cgi_source import Source, open_source
+from prefork.gateways.cgi_source import Open, Source, open_source
 from prefork.gateways.cgi_variables import complete, find_arguments, make_environment
 from prefork.protocols.path import decode_percent
 from prefork.protocols.request import Reply, Request
@@ -27,9 +27,9 @@ class Programs(Protocol):
 class Cgi:
     """The gateway; one for the life of a worker.
 
-    `start` is system/program.py's; `complain(event, **fields)` writes to the log;
-    `runs(pid)` tells who is running, 0: nobody; `alive(seconds)` puts the request's
-    deadline off; `patience`: seconds in which a program has to do something, 0: for
+    `start` is system/program.py's, `open_scratch` scratch.py's; `complain(event,
+    **fields)` writes to the log; `runs(pid)` tells who is running, 0: nobody;
+    `alive(seconds)` puts the request's deadline off; `patience`: seconds in which a program has to do something, 0: for
     ever; `extra`: variables for all programs; `limits`: value by RLIMIT_*.
     `tells_front_end`: what goes to stderr is for the front end's log too, if the
     protocol has a way.
@@ -40,6 +40,7 @@ class Cgi:
         programs: Programs,
         *,
         start: Callable[..., Running],
+        open_scratch: Open,
         complain: Callable[..., None],
         runs: Callable[[int], None],
         alive: Callable[[float], None],
@@ -50,6 +51,7 @@ class Cgi:
     ) -> None:
         self._programs = programs
         self._start = start
+        self._open_scratch = open_scratch
         self._complain = complain
         self._runs = runs
         self._alive = alive
@@ -65,7 +67,7 @@ class Cgi:
         variables = request.variables
         try:
             target = self._programs.find(variables)
-            source = open_source(request, body)
+            source = open_source(request, body, self._open_scratch)
         except ProtocolError as error:
             self._fail(variables, reply, error.status, error.reason)
         except ClientGone:
@@ -140,6 +142,7 @@ class Cgi:
             told=lambda data: self._pass_on(data, target, reply),
             failed=lambda status: self._note_failure(status, target, reply),
             alive=self._alive,
+            open_scratch=self._open_scratch,
         )
         is_over = False
         try:

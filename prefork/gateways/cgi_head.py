@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from prefork.protocols.memo import BytesMemo
+
 LONGEST_HEAD = 64 << 10  # bytes, the empty line included
 
 NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -61,6 +63,18 @@ def parse_head(block: bytes) -> Head:
     if not known:
         raise ValueError("neither Content-Type, nor Location, nor Status")
     return _interpret(known, headers)
+
+
+class Heads(BytesMemo[Head]):
+    """Programs repeat themselves: 0.2 instead of 25 µs."""
+
+    __slots__ = ()
+
+    def compute(self, key: bytes) -> Head:
+        return parse_head(key)
+
+
+HEADS = Heads()
 
 
 def _split(line: bytes) -> tuple[str, str]:

@@ -11,8 +11,8 @@ from os import read
 from typing import Protocol
 
 from prefork.errors import ClientGone
-from prefork.gateways.cgi_head import LONGEST_HEAD, Head, find_end, parse_head
-from prefork.gateways.cgi_source import Source
+from prefork.gateways.cgi_head import HEADS, LONGEST_HEAD, Head, find_end
+from prefork.gateways.cgi_source import Open, Source
 from prefork.protocols.request import Reply
 
 PIECE = 65536  # bytes read from a program at once
@@ -49,7 +49,8 @@ class Run:
 
     `told(text)` gets what it writes to stderr; `failed(status)` is called if it exits
     with one, and there still is somebody to tell; `alive(seconds)` when something
-    moved: it may take that long until the next call.
+    moved: it may take that long until the next call.  `open_scratch` is
+    system/scratch.py's.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Run:
         told: Callable[[bytes], None],
         failed: Callable[[int], None],
         alive: Callable[[float], None],
+        open_scratch: Open,
     ) -> None:
         self._program = program
         self._source = source
@@ -70,6 +72,7 @@ class Run:
         self._told = told
         self._failed = failed
         self._alive = alive
+        self._open_scratch = open_scratch
         self._pidfd = program.pidfd
         self._output = b""  # what came before the head was complete
         self._is_complete = False  # its output has ended
@@ -170,8 +173,10 @@ class Run:
         self._relay()
 
     def _note_exit(self, *, within: float) -> None:
-        self._wait_exit(within)
-        status = self._program.status if self._program.has_ended() else None
+        program = self._program
+        if not program.has_ended() and self._wait_exit(within):
+            program.has_ended()
+        status = program.status
         if status and not self._has_failed:
             self._has_failed = True
             self._failed(status)
@@ -199,7 +204,7 @@ class Run:
         """Receive the rest of the body before the answer begins: some send no more of
         it then, as nginx, and the program may still wait for it."""
         if self._program.stdin >= 0 and not self._wait_exit(MOMENT):
-            self._source.receive()
+            self._source.receive(self._open_scratch)
 
     def _read_head(self) -> bool:
         span = find_end(self._output)
@@ -207,7 +212,7 @@ class Run:
             if len(self._output) > LONGEST_HEAD:
                 raise ValueError("a head without an end")
             return False
-        self.head = parse_head(self._output[: span[0]])
+        self.head = HEADS[self._output[: span[0]]]
         self._output = self._output[span[1] :]
         return True
 

@@ -6,14 +6,15 @@ whole before the program starts: many read nothing unless they are told how much
 Others stream, a piece at a time.
 """
 
+from collections.abc import Callable
 from os import write
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from prefork.protocols.request import Request
-from prefork.system.scratch import open_scratch
 
 PIPE = -1  # as of system/program.py
 PIECE = 65536  # bytes
+Open = Callable[[], BinaryIO]  # a file without a name: system/scratch.py
 
 
 class Source:
@@ -28,14 +29,14 @@ class Source:
         whole: bytes = b"",
         *,
         arriving: Any = None,
-        file: IO[bytes] | None = None,
+        file: BinaryIO | None = None,
         length: str = "",
     ) -> None:
         self._piece = memoryview(whole)
         self._arriving = arriving
         self._file = file
         self.length = length  # CONTENT_LENGTH; "": there is no body
-        self._rest: IO[bytes] | None = None  # that receive() has taken
+        self._rest: BinaryIO | None = None  # that receive() has taken
         self.is_over = arriving is None and not whole
 
     @property
@@ -74,10 +75,10 @@ class Source:
             self._piece = memoryview(data)
             self.is_over = not data
 
-    def receive(self) -> None:
+    def receive(self, open_scratch: Open) -> None:
         """Wait until all of it is here; ClientGone, and OSError if there is no room."""
         if self._arriving is not None and not self.is_over and self._rest is None:
-            self._rest, _ = _receive(self._arriving)
+            self._rest, _ = _receive(self._arriving, open_scratch())
 
     def pour(self, fd: int) -> None:
         """Give the program what it takes.  BrokenPipeError: it takes no more."""
@@ -94,7 +95,7 @@ class Source:
                 file.close()
 
 
-def open_source(request: Request, body: BinaryIO) -> Source:
+def open_source(request: Request, body: BinaryIO, open_scratch: Open) -> Source:
     """The body of a request; ClientGone if it breaks off, OSError if it cannot be
     kept."""
     length = request.variables.get("CONTENT_LENGTH", "")
@@ -108,13 +109,12 @@ def open_source(request: Request, body: BinaryIO) -> Source:
         return Source(whole, length=length or (str(len(whole)) if whole else ""))
     if length:
         return Source(arriving=arriving, length=length)
-    file, size = _receive(body)
+    file, size = _receive(body, open_scratch())
     return Source(file=file, length=str(size) if size else "")
 
 
-def _receive(body: BinaryIO) -> tuple[IO[bytes], int]:
-    """All that is still to come, in a file without a name, and its size."""
-    file = open_scratch()
+def _receive(body: BinaryIO, file: BinaryIO) -> tuple[BinaryIO, int]:
+    """All that is still to come, in that file, and its size."""
     try:
         size = 0
         while data := body.read(PIECE):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from prefork.gateways.cgi_site import Target
+from prefork.protocols.memo import Memo
 from prefork.protocols.path import decode_percent
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -66,26 +67,21 @@ def make_environment(
     """
     environment = {b"PATH": PATH.encode()}
     for name, value in variables.items():
-        if is_allowed(name):
+        if NAMES[name]:
             environment[name.encode()] = value.encode("latin-1")
     for name, value in extra.items():
         environment[name.encode()] = value.encode(errors="surrogateescape")
     return environment
 
 
-def is_allowed(name: str) -> bool:
-    """May a request set that variable?  HTTPS and HTTP_* are the request's own."""
-    if name in KNOWN:
-        return True
+def check_name(name: str) -> str:
+    """The name of a variable that a request may set, or "".  HTTP_* are its own."""
     if name in OURS or not NAME.fullmatch(name) or FORBIDDEN.fullmatch(name):
-        return False
-    if len(KNOWN) < MOST_KNOWN:
-        KNOWN.add(name)
-    return True
+        return ""
+    return name
 
 
-KNOWN: set[str] = set()  # names that came up and are allowed
-MOST_KNOWN = 1024
+NAMES = Memo(check_name)
 
 
 def find_arguments(variables: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 PIPE = -1  # to start(): a pipe, whose other end is ours
 # A program finds every signal as it is by default, whatever a worker ignores.
@@ -97,20 +98,25 @@ def start(
     `limits`: value by RLIMIT_*.
     """
     os.chdir(directory)
-    ours, theirs = [], []
+    ours = [-1]
+    theirs: list[int] = []
+    reads = _open_nothing() if stdin is None else stdin
     try:
-        reading, writing = _open_stdin(stdin)
-        theirs.append(reading)
-        ours.append(writing)
+        if stdin == PIPE:
+            reads, ours[0] = os.pipe2(os.O_CLOEXEC)
+            theirs.append(reads)
         for _ in range(2):
             reading, writing = os.pipe2(os.O_CLOEXEC)
             ours.append(reading)
             theirs.append(writing)
+        standard = (reads, *theirs[-2:])
         pid = os.posix_spawn(
             file,
             [file, *arguments],
             environment,
-            file_actions=[(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate(theirs)],
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate(standard)
+            ],
             setsid=True,
             setsigmask=(),
             setsigdef=ALL_SIGNALS,
@@ -127,13 +133,9 @@ def start(
     return Program(pid, _open_pidfd(pid, ours), *ours)
 
 
-def _open_stdin(stdin: int | None) -> tuple[int, int]:
-    """Its end and ours; -1: there is none."""
-    if stdin is None:
-        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), -1
-    if stdin == PIPE:
-        return os.pipe2(os.O_CLOEXEC)
-    return os.dup(stdin), -1
+@cache
+def _open_nothing() -> int:
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _open_pidfd(pid: int, ours: list[int]) -> int:

@@ -11,7 +11,7 @@ from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import WorkerSlot
 from prefork.settings import Settings
 from prefork.settings.gateways import CGI, WSGI
-from prefork.system import program
+from prefork.system import program, scratch
 from prefork.worker.deadline import Deadline
 from prefork.worker.service import Gateway
 
@@ -46,6 +46,7 @@ def _open_cgi(settings: Settings, loaded: Any, slot: WorkerSlot, log: Log) -> Ga
     return Cgi(
         loaded,
         start=program.start,
+        open_scratch=scratch.open_scratch,
         complain=log.warning,
         runs=slot.run,
         alive=alive,

@@ -23,6 +23,7 @@ from prefork.gateways.cgi import Cgi
 from prefork.gateways.cgi_site import Site
 from prefork.protocols.request import Headers, Request
 from prefork.system import program
+from prefork.system.scratch import open_scratch
 
 pytestmark = pytest.mark.process
 
@@ -122,6 +123,7 @@ class Bench:
         return Cgi(
             Site(str(self.root)),
             start=program.start,
+            open_scratch=open_scratch,
             complain=lambda event, **fields: self.said.append((event, fields)),
             runs=self.pids.append,
             alive=lambda seconds: None,

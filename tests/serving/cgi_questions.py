@@ -77,7 +77,7 @@ def read_pid(place: Path) -> int:
             return int((place / "pid").read_text())
         except (OSError, ValueError):
             time.sleep(0.01)
-    raise AssertionError("the program does not run")
+    raise ProcessLookupError("the program does not run")
 
 
 def see_end(place: Path) -> str:
