@@ -122,7 +122,7 @@ def complete_scheme(variables: dict[str, str]) -> None:
 
 def complete_server(variables: dict[str, str], terms: Terms) -> None:
     """PEP 3333: SERVER_NAME and SERVER_PORT "can never be empty strings"."""
-    if "SERVER_PROTOCOL" not in variables:
+    if not variables.get("SERVER_PROTOCOL"):
         variables["SERVER_PROTOCOL"] = "HTTP/1.1"
     name = variables.get("SERVER_NAME", "")
     if ":" in name:  # HAProxy: "a.test:80"

@@ -105,6 +105,14 @@ def test_what_the_front_end_has_said_stays() -> None:
     assert said.items() <= completed(**said).items()
 
 
+def test_what_is_said_to_be_nothing_is_not_said() -> None:
+    """PEP 3333: of the first two, "they can never be empty strings"."""
+    nothing = completed(SERVER_NAME="", SERVER_PORT="", SERVER_PROTOCOL="")
+    assert nothing["SERVER_NAME"] == "here"
+    assert nothing["SERVER_PORT"] == "80"
+    assert nothing["SERVER_PROTOCOL"] == "HTTP/1.1"
+
+
 def test_a_client_has_no_port_of_its_front_end() -> None:
     assert "REMOTE_PORT" not in completed(REMOTE_ADDR="203.0.113.9")
 
