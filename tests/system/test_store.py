@@ -1,0 +1,53 @@
+"""The store: what comes back is told by its name."""
+
+import os
+import socket
+from pathlib import Path
+
+from serving.notify_socket import NotifySocket
+
+from prefork.system import store
+from prefork.system.activation import Passed
+from prefork.system.notify import Notifier
+
+
+def test_tells_sockets_of_units_from_what_was_left() -> None:
+    memory = os.memfd_create("scoreboard")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        passed = [
+            Passed("http", 900),
+            Passed("prefork.socket", 901),
+            Passed("prefork-web.socket", 902),
+            Passed(store.LISTENER, os.dup(server.fileno())),
+            Passed("prefork-scoreboard-7", memory),
+        ]
+        units, left, useless = store.sort_out(passed, layout=7)
+        assert units == passed[:3]
+        (listener,) = left.listeners
+        assert listener.getsockname() == server.getsockname()
+        assert (left.scoreboard, useless) == (memory, [])
+        left.close()
+    os.close(memory)
+
+
+def test_a_scoreboard_of_another_layout_is_of_no_use() -> None:
+    fd = os.memfd_create("scoreboard")
+    passed = [Passed("prefork-scoreboard-6", fd)]
+    units, left, useless = store.sort_out(passed, layout=7)
+    assert (units, left.scoreboard, useless) == ([], None, ["prefork-scoreboard-6"])
+    assert not Path(f"/proc/self/fd/{fd}").exists()
+
+
+def test_keeps_instead_of_what_was_kept(tmp_path: Path) -> None:
+    listening = NotifySocket(tmp_path / "notify")
+    notifier = Notifier(listening.address)
+    assert store.keep(notifier, "name", [0, 1])
+    assert listening.told() == [
+        "FDSTOREREMOVE=1\nFDNAME=name",
+        "FDSTORE=1\nFDPOLL=0\nFDNAME=name",
+    ]
+    assert listening.received == [0, 2]
+    assert store.keep(notifier, "name", [])
+    assert listening.told()[2:] == ["FDSTOREREMOVE=1\nFDNAME=name"]
+    notifier.close()
+    listening.close()
