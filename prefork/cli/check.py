@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     """Check the configuration that a server would have; return the exit status."""
     parser = ArgumentParser(
         PROG,
-        usage="%(prog)s [--json] [--gateway GATEWAY] [ARGUMENT OF the server]...",
+        usage="%(prog)s [--json] [--gateway GATEWAY] [ARGUMENT OF THE SERVER]...",
         description="Show every setting and where it came from; then import the "
         "application as a worker would.",
         epilog="Exit status: 0 when all is well, 70 when the application cannot be "

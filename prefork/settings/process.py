@@ -161,7 +161,7 @@ class Process:
         False,
         "--frontend-errors",
         "",
-        "and wsgi.errors, or stderr, to the web server's",
+        "wsgi.errors, to the web server's log too",
         SWITCH,
         only=SERVING,
     )

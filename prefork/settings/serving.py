@@ -29,7 +29,7 @@ class Serving:
     """A part of `Settings`; times are in seconds, sizes in bytes."""
 
     app: str = setting("", "", "APPLICATION", "what is served", TEXT)
-    chdir: str = setting("", "--chdir", "DIR", "change to it before importing", TEXT)
+    chdir: str = setting("", "--chdir", "DIR", "change to it first", TEXT)
     pythonpath: tuple[str, ...] = setting(
         (),
         "--pythonpath",
@@ -77,7 +77,7 @@ class Serving:
     socket_protocol: tuple[str, ...] = setting(
         (),
         "--socket-protocol",
-        "NAME=PROTOCOL",
+        "NAME=PROTO",
         "of systemd's socket NAME; repeatable",
         PAIRS,
     )
