@@ -289,3 +289,16 @@ def test_a_keeper_says_which_program_serves_in_its_place(
     slot.keep(0)
     assert scoreboard.read(SLOT).is_keeper
     assert scoreboard.read(SLOT).program == 0
+
+
+def test_counts_go_on_after_a_crash(scoreboard: Scoreboard, slot: WorkerSlot) -> None:
+    """Whoever was busy then is busy no more, and nothing is counted twice."""
+    slot.begin(b"peer GET /", now=1000, deadline=0)
+    slot.end(now=2000, sent=7)
+    slot.begin(b"peer GET /", now=3000, deadline=0)
+    before = scoreboard.read_counters()
+    heir = Scoreboard(os.dup(scoreboard.descriptor))
+    heir.inherit()
+    assert heir.read_counters() == before
+    assert not heir.read(SLOT).is_busy
+    os.close(heir.descriptor)
