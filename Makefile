@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check man soak fuzz bench refork versus wheel clean tools
+.PHONY: help demo test quick check man soak fuzz bench cgi refork versus wheel clean tools
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,10 @@ fuzz: $(VENV)/.with-test  ## spoilt requests for each protocol (SECONDS=60 each)
 
 bench: $(VENV)/.with-test  ## CPU time a request, beside gunicorn and uWSGI if installed
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/cgi_bench.py
+
+cgi: $(VENV)/.with-test tools  ## CGI programs under prefork-cgi, fcgiwrap, Apache and lighttpd
+	$(BIN)/python tests/cgi_matrix.py
 
 refork: $(VENV)/.with-test  ## memory of eight workers of the Django admin, without and with a refork
 	$(BIN)/python tests/refork_memory.py

@@ -29,8 +29,9 @@ class Cgi:
 
     `start` is system/program.py's, `open_scratch` scratch.py's; `complain(event,
     **fields)` writes to the log; `runs(pid)` tells who is running, 0: nobody;
-    `alive(seconds)` puts the request's deadline off; `patience`: seconds in which a program has to do something, 0: for
-    ever; `extra`: variables for all programs; `limits`: value by RLIMIT_*.
+    `alive(seconds)` puts the request's deadline off; `patience`: seconds in which a
+    program has to do something, 0: for ever; `extra`: variables for all programs;
+    `limits`: value by RLIMIT_*.
     `tells_front_end`: what goes to stderr is for the front end's log too, if the
     protocol has a way.
     """

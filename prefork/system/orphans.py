@@ -1,7 +1,7 @@
-"""What a dead child leaves running: the program of a request, which is ours now.
+"""What a dead child leaves running: a program and its children, now ours to end.
 
-A program that is started by posix_spawn(3) cannot be made to die with who started it.
-But its parent's parent is a subreaper (processes.py), and inherits it.
+A program that is started by posix_spawn(3) cannot be made to die with who started it;
+nor can the children of any.  But we are a subreaper (processes.py), and inherit them.
 """
 
 import os
@@ -10,14 +10,24 @@ from prefork.system.execution import kill_group
 
 
 def end_orphan(pid: int) -> bool:
-    """End it, and what it has started; False if that is no child of ours.
+    """End it, and what it has started; False if none of that is a child of ours.
 
-    Until we reap it nobody else can have its number, nor that of its group.
+    Until we reap it nobody else can have its number; nor that of its group, while
+    another child of ours is in that.
     """
-    if not pid or read_parent(pid) != os.getpid():
+    if not pid or not (read_parent(pid) == os.getpid() or _have_child_in(pid)):
         return False
     kill_group(pid)
     return True
+
+
+def _have_child_in(group: int) -> bool:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            children = map(int, file.read().split())
+        return any(os.getpgid(child) == group for child in children)
+    except OSError:  # a kernel without that file
+        return False
 
 
 def read_parent(pid: int) -> int:
