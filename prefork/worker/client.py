@@ -91,6 +91,8 @@ class Client:
                 self.state = State.SERVING
                 return True
             data = request.rest
+        else:
+            self.raw = b""  # a sibling would have the first piece, and not the rest
         return self._receive_body(data, body_buffer)
 
     def _receive_no_request(self, body_buffer: int) -> bool:

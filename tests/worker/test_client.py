@@ -86,6 +86,19 @@ def test_a_body_that_waits_for_us_is_not_waited_for(client: Client) -> None:
     assert client.state is State.SERVING
 
 
+def test_what_came_in_one_piece_can_move_to_a_sibling(client: Client) -> None:
+    assert receive(client, b"POST 4\nbody")
+    assert client.can_move
+    assert client.raw == b"POST 4\nbody"
+
+
+def test_what_came_in_pieces_cannot_move(client: Client) -> None:
+    """A sibling would be given the first, and wait for the others for ever."""
+    assert not receive(client, b"POST 4\nbo")
+    assert receive(client, b"dy")
+    assert not client.can_move
+
+
 def test_each_body_has_a_beginning_of_its_own(client: Client) -> None:
     receive(client, b"POST 10\nhello")
     client.since = 1.0  # set by the lobby, which has the clock
