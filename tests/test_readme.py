@@ -52,7 +52,7 @@ def rows(title: str) -> list[list[str]]:
 
 def paths(text: str = README) -> list[str]:
     return sorted(
-        set(re.findall(r"(?<![\w/@])(?:prefork|tests|contrib)/[\w/.]*[\w/]", text))
+        set(re.findall(r"(?<![\w/@])(?:prefork|tests|contrib)/[\w/.@-]*[\w/]", text))
     )
 
 
@@ -125,7 +125,9 @@ def test_every_target_is_in_the_makefile(arguments: list[str]) -> None:
 def test_every_flag_and_variable_is_a_setting() -> None:
     flags = {flag for setting in SETTINGS.values() for flag in setting.flags}
     flags |= set(re.findall(r"^ +(--[a-z-]+)", helps(), re.MULTILINE)) | WORDS
-    ours = re.sub(r"(?m)(^|`)(curl|journalctl|mypy|py-spy) .*?(`|$)", "", README)
+    ours = re.sub(
+        r"(?m)(^|`)(curl|journalctl|mypy|py-spy|system[\w-]+) .*?(`|$)", "", README
+    )
     assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", ours)) <= flags | {"--help"}
     variables = {setting.variable for setting in SETTINGS.values()}
     assert set(re.findall(r"PREFORK_\w+", README)) <= variables
