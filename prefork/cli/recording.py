@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from prefork.errors import CommandError
+from prefork.monitor.escape import escape_unprintable
 from prefork.monitor.times import format_rfc3339
 from prefork.protocols.watching.events import Side
 from prefork.system.relay import Observer
@@ -101,9 +102,9 @@ def tell(line: dict[str, Any], observer: Observer) -> float:
     """Tell what a line has; return when that was."""
     at, connection = float(line["at"]), int(line["connection"])
     if "peer" in line:
-        observer.opened(at, connection, line["peer"])
+        observer.opened(at, connection, escape_unprintable(line["peer"]))
     elif "closed" in line:
-        observer.closed(at, connection, line["closed"])
+        observer.closed(at, connection, escape_unprintable(line["closed"]))
     else:
         data = base64.b64decode(line["data"], validate=True)
         observer.said(at, connection, Side(line["side"]), data)

@@ -51,4 +51,5 @@ def check_exposure(protocol: str, sock: socket.socket, secret: str) -> None:
     reason = reasons.get(protocol)
     if reason and is_exposed(sock):
         host, port = sock.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
         raise ConfigError(f"cannot listen on {protocol}://{host}:{port}: {reason}")

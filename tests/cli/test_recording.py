@@ -103,6 +103,18 @@ def test_where_it_is_broken_is_said(tmp_path: Path, line: str) -> None:
     assert memory.told == [("opened", 0.0, 1, "x")]
 
 
+def test_a_file_cannot_command_the_terminal(tmp_path: Path) -> None:
+    path, memory = tmp_path / "file", Memory()
+    path.write_text(
+        '{"protocol": "http", "began": 1}\n'
+        '{"at": 1, "connection": 1, "peer": "\\u001b[2J"}\n'
+        '{"at": 1, "connection": 1, "closed": "\\u001b[2J"}\n'
+    )
+    Recording(str(path)).replay(memory)
+    assert not any("\x1b" in said for *_, said in memory.told)
+    assert len(memory.told) == 2
+
+
 def test_a_moment_that_cannot_be_is_broken_too(tmp_path: Path) -> None:
     (tmp_path / "file").write_text(
         '{"protocol": "http", "began": 1}\n'

@@ -74,6 +74,14 @@ def test_a_secret_is_needed_where_others_can_connect() -> None:
     assert "cannot listen on ajp://0.0.0.0:" in str(caught.value)
 
 
+def test_an_address_of_ipv6_stands_in_brackets() -> None:
+    with (
+        socket.create_server(("::", 0), family=socket.AF_INET6) as sock,
+        pytest.raises(ConfigError, match=r"^cannot listen on ajp://\[::\]:\d+: "),
+    ):
+        check_exposure("ajp", sock, "")
+
+
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "[::]", "10.0.0.1", "example.org"])
 def test_guessing_is_refused_where_others_can_connect(host: str) -> None:
     with pytest.raises(ConfigError, match="auto is for this machine only") as caught:
