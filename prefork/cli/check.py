@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.report import report, report_missing_app
 from prefork.config import Configuration, load
 from prefork.errors import EXIT_OK, PreforkError
@@ -25,8 +26,14 @@ def main(argv: Sequence[str]) -> int:
         usage="%(prog)s [--json] [--gateway GATEWAY] [ARGUMENT OF THE SERVER]...",
         description="Show every setting and where it came from; then import the "
         "application as a worker would.",
-        epilog="Exit status: 0 when all is well, 70 when the application cannot be "
-        "imported, 78 when a setting is wrong.",
+        epilog=with_examples(
+            "Exit status: 0 when all is well, 70 when the application cannot be "
+            "imported, 78 when a setting is wrong.",
+            "prefork check -w 8 app:wsgi",
+            "prefork check -c /etc/app.toml",
+            "prefork check --gateway cgi ./cgi-bin",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="show them as JSON")

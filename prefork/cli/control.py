@@ -15,6 +15,16 @@ from prefork import __version__
 from prefork.errors import EXIT_OK
 
 PROG = "prefork"
+EPILOG = """\
+examples:
+  prefork status
+  git pull && prefork reload
+  prefork scale 2:16
+  prefork request http://127.0.0.1:8000/
+
+See `prefork COMMAND --help`.  Servers are started by prefork-wsgi,
+prefork-cgi and `prefork exec`.
+"""
 # The module of each has main(argv) -> exit status, and its own --help.
 OPERATING = {
     "list": ("prefork.cli.list", "the masters that run"),
@@ -61,7 +71,7 @@ def _parser() -> ArgumentParser:
         PROG,
         usage="%(prog)s [-h] [--version] COMMAND [ARGUMENT]...",
         description="\n".join(commands),
-        epilog=f"See `{PROG} COMMAND --help`; a server is started by prefork-wsgi.",
+        epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from prefork.cli.calling import add_choice, ask, choose
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.report import report
 from prefork.errors import EXIT_OK, PreforkError
 
@@ -16,8 +17,13 @@ def main(argv: Sequence[str]) -> int:
         PROG,
         description="Have workers write the stacks of all their threads to the log of "
         "the server; they go on with what they do.",
-        epilog="Exit status: 0 when they were asked, 1 when there is no such worker "
-        "or master.",
+        epilog=with_examples(
+            "Exit status: 0 when they were asked, 1 when there is no such worker "
+            "or master.",
+            "prefork dump",
+            "prefork dump 3 --pid 812",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     parser.add_argument(

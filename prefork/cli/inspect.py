@@ -9,6 +9,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.pointing import parse_end
 from prefork.cli.recording import Recorder, Recording, create
 from prefork.cli.report import report
@@ -138,8 +139,14 @@ def _parser() -> ArgumentParser:
         description="Pass on what a web server says to whatever is behind it, and what "
         "comes back, and print both, decoded; or print what was saved before.  What "
         "cannot be decoded is passed on all the same.",
-        epilog="Exit status: 0 when it was ended by a signal, or has read the file; 1 "
-        "if it cannot listen, read or write; 2 used wrongly.",
+        epilog=with_examples(
+            "Exit status: 0 when it was ended by a signal, or has read the file; 1 "
+            "if it cannot listen, read or write; 2 used wrongly.",
+            "prefork inspect unix:/run/seen.sock fastcgi+unix:/run/app.sock",
+            "prefork inspect --save seen.json 127.0.0.1:9000 127.0.0.1:8000",
+            "prefork inspect seen.json",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from prefork.cli.calling import Fields, Master, ask, find_masters
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.errors import EXIT_OK, CommandError
 from prefork.monitor.figures import format_duration, format_table
 
@@ -17,7 +18,11 @@ def main(argv: Sequence[str]) -> int:
         PROG,
         description="List the masters that would listen to this user, who has to be "
         "theirs, or root.  One that was given a path as --control is not found.",
-        epilog="Exit status: 0, also when there is none.",
+        epilog=with_examples(
+            "Exit status: 0, also when there is none.",
+            "prefork list",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     parser.parse_args(argv)

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from prefork.cli.calling import Fields, add_choice, ask, choose, follow
+from prefork.cli.helping import Paragraphs
 from prefork.cli.progress import explain_failure, show
 from prefork.cli.report import report
 from prefork.errors import EXIT_OK, PreforkError
@@ -27,7 +28,11 @@ def renew(argv: Sequence[str], *, verb: str, description: str, epilog: str) -> i
     """Have a master do `verb`, and wait for the end; return the exit status."""
     prog = f"prefork {verb}"
     parser = ArgumentParser(
-        prog, description=description, epilog=epilog, allow_abbrev=False
+        prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=Paragraphs,
+        allow_abbrev=False,
     )
     parser.add_argument("--no-wait", action="store_true", help="ask for it only")
     add_choice(parser)

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from prefork.cli.calling import add_choice, ask, choose
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.report import report
 from prefork.errors import EXIT_OK, PreforkError
 from prefork.monitor.escape import escape_unprintable
@@ -16,7 +17,11 @@ def main(argv: Sequence[str]) -> int:
     parser = ArgumentParser(
         PROG,
         description="Open the log files again, after a rotation.",
-        epilog="Exit status: 0 when it is done, 1 when there is no such master.",
+        epilog=with_examples(
+            "Exit status: 0 when it is done, 1 when there is no such master.",
+            "mv app.log app.log.1 && prefork reopen",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     add_choice(parser)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from prefork.cli.exchange import exchange
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.outcome import Outcome, parse_expectation, summarize
 from prefork.cli.pointing import Place
 from prefork.cli.questioning import add_arguments, read_arguments
@@ -129,9 +130,16 @@ def _parser() -> ArgumentParser:
         PROG,
         usage="%(prog)s [OPTION]... ADDRESS [PATH]",
         description="Ask a server, or a CGI program, and print the body of the answer.",
-        epilog="Exit status: 0 answered, and as --expect says; 1 another status, or an "
-        "answer that breaks off or cannot be understood; 2 used wrongly; 7 nobody is "
-        "there; 28 not within --timeout.",
+        epilog=with_examples(
+            "Exit status: 0 answered, and as --expect says; 1 another status, or an "
+            "answer that breaks off or cannot be understood; 2 used wrongly; 7 nobody "
+            "is there; 28 not within --timeout.",
+            "prefork request -i http://127.0.0.1:8000/",
+            "prefork request fastcgi+unix:/run/app.sock '/report?year=2026'",
+            "prefork request --expect 200 --timeout 2 unix:/run/app.sock /health",
+            "prefork request --script /srv/www/index.php fastcgi+unix:/run/php.sock",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     add_arguments(parser)

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from prefork.cli.calling import add_choice, ask, choose
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.report import report
 from prefork.errors import EXIT_OK, PreforkError
 
@@ -16,8 +17,14 @@ def main(argv: Sequence[str]) -> int:
         PROG,
         description="Change how many workers there are, until the server ends; a "
         "reload does not change it back.",
-        epilog="Exit status: 0 when the server will; 1 when it cannot, or there is no "
-        "such master.",
+        epilog=with_examples(
+            "Exit status: 0 when the server will; 1 when it cannot, or there is no "
+            "such master.",
+            "prefork scale 8",
+            "prefork scale 2:16",
+            "prefork scale -1",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     parser.add_argument(

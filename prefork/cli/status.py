@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 
 from prefork.cli.calling import Fields, add_choice, ask, choose, knows_pids
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.report import report
 from prefork.errors import EXIT_OK, PreforkError
 from prefork.monitor.escape import escape_unprintable
@@ -22,7 +23,12 @@ def main(argv: Sequence[str]) -> int:
         PROG,
         description="Show what a server does at this moment.  The master answers, so "
         "it works when all workers are stuck.",
-        epilog="Exit status: 0, or 1 when there is no such master.",
+        epilog=with_examples(
+            "Exit status: 0, or 1 when there is no such master.",
+            "prefork status",
+            "prefork status --json | jq .workers",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="everything, as JSON")

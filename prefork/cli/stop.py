@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from prefork.cli.calling import Master, add_choice, ask, choose, follow
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.progress import explain_failure, show
 from prefork.cli.renewal import INTERRUPTED
 from prefork.cli.report import report
@@ -22,8 +23,13 @@ def main(argv: Sequence[str]) -> int:
         PROG,
         description="Stop: every connection that was accepted or is queued is "
         "answered, within --graceful-timeout of the server.",
-        epilog="Exit status: 0 when all were answered, 75 when requests were cut, 1 "
-        "when there is no such master.",
+        epilog=with_examples(
+            "Exit status: 0 when all were answered, 75 when requests were cut, 1 "
+            "when there is no such master.",
+            "prefork stop",
+            "prefork stop --quick --pid 812",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     parser.add_argument(

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 
 from prefork.cli.calling import add_choice, choose
+from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.report import report
 from prefork.cli.view import Viewer, format_plain
 from prefork.errors import EXIT_OK, PreforkError
@@ -22,7 +23,12 @@ def main(argv: Sequence[str]) -> int:
         description="Watch a server: its rates, and its workers, the one with the "
         "oldest request first.  Keys: arrows select a worker, d has it write its "
         "stacks to the server's log, r reloads, + and - scale, q quits.",
-        epilog="Exit status: 0, or 1 when there is no such master, or no longer.",
+        epilog=with_examples(
+            "Exit status: 0, or 1 when there is no such master, or no longer.",
+            "prefork top",
+            "prefork top --once --pidfile /run/app.pid",
+        ),
+        formatter_class=Paragraphs,
         allow_abbrev=False,
     )
     parser.add_argument(

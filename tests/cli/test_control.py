@@ -15,7 +15,11 @@ def test_every_command_is_a_module_with_help_of_its_own(
     with pytest.raises(SystemExit) as exit:
         main([name, "--help"])
     assert exit.value.code == 0
-    assert f"usage: prefork {name} " in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"usage: prefork {name} " in text
+    assert max(map(len, text.splitlines())) <= 80
+    _, _, examples = text.lower().partition("\nexamples")
+    assert f"\n  prefork {name}" in examples.replace("&& ", "\n  ")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
