@@ -25,6 +25,7 @@ REGION = re.compile(
 MORE_OF = {  # what is said instead, where it is another matter
     CGI: {
         "app": "Of a directory the path of the URL says which program.",
+        "env": "Programs get it, and nothing else of our environment.",
     },
     EXEC: {
         "app": "A FastCGI program that accepts by itself: it has the socket as "
@@ -97,6 +98,10 @@ MORE = {  # what a line of help has no room for
     "max_timeout": "It does so with environ['prefork.deadline'].extend(seconds), which "
     "returns what is left; .remaining() tells it beforehand.",
     "graceful_timeout": "What takes longer is cut off, and counted in the log.",
+    "socket_protocol": "What is spoken at the sockets that systemd opens for us and "
+    "calls NAME (FileDescriptorName= of a socket unit).\n"
+    "One that is called as a protocol needs no such word, and one that is not named "
+    "at all speaks the default.",
     "ajp_secret": "AJP beyond this machine needs one.  Front ends that do not say it "
     "are answered with 403; it is secret=... of Apache's ProxyPass.  Everybody on this "
     "machine can read a command line: set it in the file, which others must not be "
