@@ -1,4 +1,4 @@
-"""prefork-fcgi --supervise: the options of spawn-fcgi, said to `prefork exec`."""
+"""prefork-fcgi --supervise: spawn-fcgi's options, said to `prefork exec`."""
 
 import os
 import signal

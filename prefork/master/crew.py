@@ -23,7 +23,6 @@ from prefork.master.states import TRANSITIONS, Action, Event, State
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard, Tenant
 from prefork.system.channel import Channel, Message, adopt, pair
-from prefork.system.execution import kill_group
 from prefork.system.oom import OomKills, find_counter
 from prefork.system.orphans import end_orphan
 from prefork.system.processes import describe_exit
@@ -278,8 +277,6 @@ class Crew:
             cause,
             time.monotonic(),
         )
-        if obituary.tenant.program:  # its keeper could not end it: it was killed
-            kill_group(obituary.tenant.program)
         self._apply(member, Event.EXITED)
         if end_orphan(obituary.tenant.program):
             self.log.info("ended program", pid=obituary.tenant.program)

@@ -91,7 +91,7 @@ def _describe_slot(house: House, member: Member, now: float) -> Fields:
         "request_seconds": _request_seconds(tenant, now),
         "requests": None if tenant.is_keeper else tenant.requests,
         "errors": None if tenant.is_keeper else tenant.errors,
-        "program": tenant.program or None,  # that it keeps: its pid
+        "program": (tenant.is_keeper and tenant.program) or None,  # the pid of it
         "busy_seconds": tenant.busy / SECOND,
         "lobby": tenant.lobby,
         "draining": tenant.draining,

@@ -22,6 +22,8 @@ def end_orphan(pid: int) -> bool:
 
 
 def _have_child_in(group: int) -> bool:
+    if group == os.getpgrp():
+        return False  # we are in it ourselves
     try:
         with open(f"/proc/self/task/{os.getpid()}/children") as file:
             children = map(int, file.read().split())

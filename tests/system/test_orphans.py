@@ -8,6 +8,7 @@ import pytest
 from serving import eventually
 
 from prefork.system.orphans import end_orphan, read_parent
+from prefork.system.processes import become_subreaper
 
 pytestmark = pytest.mark.process
 
@@ -33,6 +34,30 @@ def test_a_child_of_ours_is_ended_with_its_group() -> None:
     assert child.wait() == -signal.SIGKILL
     eventually(lambda: read_parent(other) in (0, 1) or not is_running(other))
     child.stdout.close()
+
+
+def test_a_child_is_ended_that_we_have_inherited_from_a_leader_who_is_gone() -> None:
+    reading, writing = os.pipe()
+    us = os.fork()
+    if not us:
+        become_subreaper()
+        line = ["sh", "-c", f"sleep 60 & echo $! >&{writing}"]
+        leader = subprocess.Popen(line, start_new_session=True, pass_fds=[writing])
+        leader.wait()
+        os._exit(not end_orphan(leader.pid))
+    assert os.waitstatus_to_exitcode(os.waitpid(us, 0)[1]) == 0
+    other = int(os.read(reading, 32))
+    eventually(lambda: not is_running(other))
+    os.close(reading)
+    os.close(writing)
+
+
+def test_our_own_group_is_none_of_them() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    assert os.getpgid(child.pid) == os.getpgrp()
+    assert not end_orphan(os.getpgrp())
+    child.kill()
+    child.wait()
 
 
 def is_running(pid: int) -> bool:
