@@ -41,8 +41,8 @@ def test_a_child_is_ended_that_we_have_inherited_from_a_leader_who_is_gone() -> 
     us = os.fork()
     if not us:
         become_subreaper()
-        line = ["sh", "-c", f"sleep 60 & echo $! >&{writing}"]
-        leader = subprocess.Popen(line, start_new_session=True, pass_fds=[writing])
+        line = ["sh", "-c", "sleep 60 & echo $!"]
+        leader = subprocess.Popen(line, start_new_session=True, stdout=writing)
         leader.wait()
         os._exit(not end_orphan(leader.pid))
     assert os.waitstatus_to_exitcode(os.waitpid(us, 0)[1]) == 0
