@@ -23,6 +23,7 @@ import errno
 import os
 import select
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from prefork.worker.doors import Door
@@ -67,7 +68,7 @@ class Entrance:
         self.has_more = True  # somebody stood outside at the last look
         self._wait_until = 0.0  # for latecomers
         self._has_rung = False  # in the last turn, for somebody we had no time for
-        self._in_a_row = 0  # who have come in since we made way
+        self._in_a_row = Counter[int]()  # by door: who came since we made way
 
     def open(self) -> None:
         """Accept connections from now on."""
@@ -105,10 +106,10 @@ class Entrance:
 
         Not each time, unless the one for whom we were woken `stays` with us.
         """
-        self._in_a_row += 1
-        if not stays and self._in_a_row < IN_A_ROW:
+        self._in_a_row[fd] += 1
+        if not stays and self._in_a_row[fd] < IN_A_ROW:
             return
-        self._in_a_row = 0
+        self._in_a_row[fd] = 0
         if fd in self._doors and self.is_open and not self._paused_until:
             self._epoll.unregister(fd)
             self._epoll.register(fd, EVENTS)

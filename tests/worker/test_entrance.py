@@ -220,6 +220,15 @@ def test_those_who_do_not_stay_come_in_eights(house: House) -> None:
         assert queue.turns == count // IN_A_ROW
 
 
+def test_turns_are_counted_at_each_door(house: House) -> None:
+    """Behaviour 54: else, of two that take turns, one would never make way."""
+    queue = queue_at(house)
+    for _ in range(IN_A_ROW):
+        for door in house.doors:
+            house.entrance.make_way(door.fd, stays=False)
+    assert queue.turns == len(house.doors)
+
+
 # When descriptors run out
 
 
