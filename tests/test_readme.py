@@ -3,6 +3,7 @@
 import re
 import shlex
 import signal
+import subprocess
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from io import StringIO
@@ -15,7 +16,7 @@ from prefork.cli.control import COMMANDS
 from prefork.config import load
 from prefork.errors import EXIT_MEANINGS
 from prefork.master.master import ON_SIGNAL
-from prefork.settings.gateways import EXEC
+from prefork.settings.gateways import CGI, EXEC
 from prefork.settings.registry import SETTINGS
 from prefork.spawn.options import WORDS, parse
 
@@ -116,6 +117,14 @@ def test_every_call_of_what_keeps_programs_is_understood(arguments: list[str]) -
     assert load(arguments, {}, prog="prefork exec", gateway=EXEC).settings.app
 
 
+@pytest.mark.parametrize("arguments", calls("prefork-cgi"), ids=" ".join)
+def test_every_call_of_the_server_of_programs_is_understood(
+    arguments: list[str],
+) -> None:
+    settings = load(arguments, {}, prog="prefork-cgi", gateway=CGI).settings
+    assert settings.is_complete or not arguments
+
+
 @pytest.mark.parametrize("arguments", calls("make"), ids=" ".join)
 def test_every_target_is_in_the_makefile(arguments: list[str]) -> None:
     targets = re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text())
@@ -126,7 +135,9 @@ def test_every_flag_and_variable_is_a_setting() -> None:
     flags = {flag for setting in SETTINGS.values() for flag in setting.flags}
     flags |= set(re.findall(r"^ +(--[a-z-]+)", helps(), re.MULTILINE)) | WORDS
     ours = re.sub(
-        r"(?m)(^|`)(curl|journalctl|mypy|py-spy|system[\w-]+) .*?(`|$)", "", README
+        r"(?m)(^|`)(curl|docker|journalctl|mypy|py-spy|system[\w-]+) .*?(`|$)",
+        "",
+        README,
     )
     assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", ours)) <= flags | {"--help"}
     variables = {setting.variable for setting in SETTINGS.values()}
@@ -152,3 +163,34 @@ def test_the_first_example_says_hello(server: Server, tmp_path: Path) -> None:
     server.start(*arguments[:-1], app=arguments[-1])
     assert server.get("/") == (200, b"Hello, world!\n")
     assert server.stop() == 0
+
+
+def test_no_command_is_without_a_test() -> None:
+    """What is not ours is run by the tests of packaging, units and containers."""
+    ours = {"prefork", "prefork-wsgi", "prefork-cgi", "prefork-fcgi", "make"}
+    lines = "".join(blocks("sh")).splitlines()
+    others = {line.split()[0] for line in lines} - ours
+    to_install = {"python3", "pip", "apt-get", "mkdir", "cp", "install", "docker"}
+    of_systemd = {"systemctl", "systemd-sysusers", "systemd-tmpfiles"}
+    to_look = {"ps", "strace"}
+    in_the_venv = {"/srv/app/venv/bin/pip"}
+    assert others <= to_install | of_systemd | to_look | in_the_venv
+
+
+def test_a_container_is_made_as_its_file_says() -> None:
+    text = (ROOT / "contrib" / "container" / "Dockerfile").read_text()
+    told = re.findall(r"(?m)^docker .*$", "".join(blocks("sh")))
+    assert told == re.findall(r"(?m)^#   (docker .*)$", text)
+
+
+@pytest.mark.process
+def test_the_titles_tell_who_is_there(server: Server) -> None:
+    (command,) = re.findall(r"(?m)^ps .*$", "".join(blocks("sh")))
+    name = server.mark[:8]
+    server.start("-w", "1", "-n", name)
+    run = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=True
+    )
+    lines = [line for line in run.stdout.splitlines() if name in line]
+    roles = {line.split("prefork: ")[1].split()[0] for line in lines}
+    assert roles == {"master", "template", "worker"}
