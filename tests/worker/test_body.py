@@ -311,3 +311,33 @@ def test_any_cutting_gives_the_same_body(payload: bytes, data: st.DataObject) ->
     finally:
         made.close()
     assert got == payload
+
+
+def test_what_has_arrived_can_be_had_without_waiting(upload: MakeUpload) -> None:
+    made = upload()
+    raw = made.open(b"POST 11\nhello").raw  # type: ignore[attr-defined]
+    assert raw.read_available() == b"hello"
+    assert raw.read_available() is None
+    made.client.send(b" worldGET\n")
+    assert raw.read_available() == b" world"
+    assert raw.read_available() == b""
+
+
+def test_who_leaves_in_between_is_missed_without_waiting(upload: MakeUpload) -> None:
+    made = upload()
+    raw = made.open(b"POST 11\n").raw  # type: ignore[attr-defined]
+    made.client.close()
+    with pytest.raises(ClientGone, match="before its body was complete"):
+        raw.read_available()
+
+
+def test_only_the_time_that_a_sender_was_waited_for_is_held_against_it(
+    upload: MakeUpload,
+) -> None:
+    made = upload(body_timeout=0.3, rate=1000)
+    raw = made.open(b"POST 11\nhel").raw  # type: ignore[attr-defined]
+    raw.read_available()
+    time.sleep(0.4)  # we are busy with something else
+    assert raw.left() > 0.2
+    time.sleep(0.4)  # for the sender
+    assert raw.left() == 0
