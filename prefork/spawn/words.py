@@ -33,6 +33,11 @@ Options:
  -G <group>     ... and to this group (default: the primary one, or that of -g)
  -c <directory> chroot to this directory
  -S             ... when the socket is open already (default: open it in there)
+
+Examples:
+ {name} -s /run/php.sock -u www-data -U www-data -- /usr/bin/php-cgi
+ {name} -n --strict -p 9000 -a 127.0.0.1 -- ./app.fcgi
+ {name} --supervise -s /run/php.sock -u www-data -F 8 -- php-cgi
 """
 
 

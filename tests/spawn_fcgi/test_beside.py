@@ -114,7 +114,7 @@ def test_its_help_has_the_options_of_the_original(ours: Path, theirs: Path) -> N
     expected = letters(theirs)
     found = letters(ours)
     assert {letter: found.get(letter) for letter in expected} == expected
-    assert set(found) - set(expected) == {"-strict"}
+    assert set(found) - set(expected) == {"-strict", "-supervise"}
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
