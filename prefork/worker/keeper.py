@@ -80,7 +80,7 @@ class Keeper:
         }
         # Moments, in monotonic seconds: what is to be done, and when.
         self._ready_at = time.monotonic() + patience.settle
-        self._look_at = 0.0 if lifespan.is_limited else FOREVER
+        self._look_at = FOREVER  # at what it uses, from when it is ready
         self._ask_at = FOREVER  # the copy to leave, whatever is queued
         self._drains = False
         self.is_retiring = False
@@ -206,6 +206,7 @@ class Keeper:
     def _look_at_clock(self, now: float) -> None:
         if now >= self._ready_at:
             self._ready_at = FOREVER
+            self._look_at = now if self._lifespan.is_limited else FOREVER
             self._channel.send("ready")
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY

@@ -266,3 +266,31 @@ def test_of_0_a_copy_comes_with_the_first_who_calls(
     keeper.keep(program, options=("-w", "0:2", "--idle-timeout", "0.5"))
     eventually(lambda: not keeper.copies())
     assert keeper.ask()
+
+
+def test_a_copy_that_is_too_old_is_replaced_before_it_leaves(
+    keeper: Keeper, program: str
+) -> None:
+    keeper.keep(program, options=(*ONE, "--max-lifetime", "1"))
+    (copy,) = keeper.copies()
+    keeper.wait_log("replacing worker worker=0 .*reason=max-lifetime")
+    keeper.wait_log("info started worker worker=1")
+    eventually(lambda: copy not in keeper.copies())
+    assert keeper.logged("lost worker") == 0
+
+
+def test_the_memory_of_the_copy_counts(keeper: Keeper, program: str) -> None:
+    keeper.keep(program, options=(*ONE, "--max-rss", "1"))
+    found = keeper.wait_log(r"replacing worker .*max-rss 1: (\d+) bytes")
+    assert 0 < int(found[1]) < 8 << 20  # an interpreter has more
+
+
+@pytest.mark.slow
+def test_a_server_that_stops_has_the_queue_emptied(
+    keeper: Keeper, program: str
+) -> None:
+    keeper.keep(program, options=ONE)
+    with keeper.pending(*["/400"] * 6) as answered:
+        eventually(lambda: keeper.status()["binds"][0]["queue"] >= 2)
+        assert keeper.stop() == 0
+        assert answered()
