@@ -111,14 +111,16 @@ class Run:
         poll.register(client, select.POLLIN if is_wanted else goodbye)
         seconds = source.left() if is_wanted else self._patience or None
         self._set_alive(seconds)
-        ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        ready = dict(poll.poll(None if seconds is None else seconds * 1000))
         if not ready and is_wanted:
             raise ClientGone("the body arrived too slowly", status=408)
         if not ready:
             raise Timeout
         if client in ready and not is_wanted:
-            raise ClientGone("the client left")
-        return ready
+            if ready[client] & ~select.POLLOUT:
+                raise ClientGone("the client left")
+            self._reply.flush()
+        return set(ready)
 
     def _set_alive(self, seconds: float | None) -> None:
         self._alive(seconds + TERM_GRACE + LAST_STEPS if seconds is not None else 0.0)

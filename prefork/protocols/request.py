@@ -186,7 +186,11 @@ class Reply(Protocol):
 
     def watch(self) -> tuple[int, int]:
         """The connection's descriptor, and the poll(2) events by which, beside
-        POLLHUP and POLLERR, a client is known to be gone."""
+        POLLHUP and POLLERR, a client is known to be gone; and POLLOUT while something
+        that was written waits for it."""
+
+    def flush(self) -> None:
+        """Send what waits, as far as the client takes it."""
 
     def abort(self) -> None:
         """Give up in the middle: the client must not take this for a whole answer."""

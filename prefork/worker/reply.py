@@ -119,7 +119,11 @@ class Reply:
         # A TCP client that closes cannot be told from one that has only stopped
         # to send, which clients that wait for an answer do not.
         is_unix = self._client.door.is_unix
-        return self._client.fd, 0 if is_unix else select.POLLRDHUP
+        waits = select.POLLOUT if self._client.outgoing else 0
+        return self._client.fd, waits | (0 if is_unix else select.POLLRDHUP)
+
+    def flush(self) -> None:
+        self._client.flush()
 
     def abort(self) -> None:
         self.is_aborted = True

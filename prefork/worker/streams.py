@@ -112,6 +112,9 @@ class StreamReply:
     def watch(self) -> tuple[int, int]:
         return self._fd, 0
 
+    def flush(self) -> None:
+        pass  # nothing ever waits
+
     def abort(self) -> None:
         self.is_aborted = True
 

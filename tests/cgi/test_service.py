@@ -214,6 +214,53 @@ def test_a_stop_that_takes_too_long_ends_the_program(
     client.close()
 
 
+def test_a_slow_client_gets_what_there_is_while_the_program_is_silent(
+    serve: Serve, python: Write
+) -> None:
+    python(
+        "a.cgi",
+        "import time\n"
+        "print('Content-Type: text/plain\\n\\n' + 'x' * 1_000_000, flush=True)\n"
+        "time.sleep(60)",
+    )
+    server = serve("-w", "1")
+    with server.connect(timeout=20) as client:
+        client.sendall(b"GET /a.cgi HTTP/1.0\r\n\r\n")
+        wanted, got = 1_000_000, 0
+        while got < wanted:
+            piece = client.recv(2000)
+            assert piece
+            got += len(piece)
+
+
+# ---- limits
+
+
+def test_a_program_has_only_the_memory_that_it_may_have(
+    serve: Serve, python: Write
+) -> None:
+    python(
+        "a.cgi",
+        "import time\n"
+        "time.sleep(0.2)\n"
+        "try:\n    x = b'x' * 300_000_000\n    word = 'much'\n"
+        "except MemoryError:\n    word = 'none'\n"
+        "print('Content-Type: text/plain\\n\\n' + word)",
+    )
+    server = serve("-w", "1", "--cgi-memory", "200M")
+    assert server.get("/a.cgi")[1] == b"none\n"
+
+
+@pytest.mark.slow
+def test_a_program_that_computes_for_too_long_is_ended(
+    serve: Serve, sh: Write, server: Server
+) -> None:
+    sh("a.cgi", "while :; do :; done")
+    serve("-w", "1", "--cgi-cpu", "1")
+    assert server.get("/a.cgi")[0] == 500
+    assert "cause=SIGKILL" in server.log or "cause=SIGXCPU" in server.log
+
+
 # ---- as for WSGI
 
 

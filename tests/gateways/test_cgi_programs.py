@@ -53,6 +53,7 @@ class Recorder:
         self.is_aborted = False
         self.complaints = b""
         self.exit_status = 0
+        self.wants = 0  # POLLOUT: something waits to be flushed
 
     def send(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
@@ -83,7 +84,10 @@ class Recorder:
         self.is_aborted = True
 
     def watch(self) -> tuple[int, int]:
-        return self.ours.fileno(), select.POLLRDHUP
+        return self.ours.fileno(), select.POLLRDHUP | self.wants
+
+    def flush(self) -> None:
+        self.wants = 0
 
 
 class Bench:
@@ -207,6 +211,39 @@ def test_a_local_redirect_is_followed_inside(bench: Bench) -> None:
     assert b"PATH_INFO=/x\n" in reply.body and b"QUERY_STRING=y\n" in reply.body
 
 
+def test_the_path_of_a_local_redirect_is_decoded(bench: Bench) -> None:
+    bench.sh("echo 'Location: /b.cgi/a%20b%2Fc?d%20e=f'; echo")
+    told = 'echo "$PATH_INFO|$QUERY_STRING"'
+    bench.sh(f"echo 'Content-Type: a/b'; echo; {told}", name="b.cgi")
+    assert bench.ask().body == b"/a b/c|d%20e=f\n"
+
+
+def test_a_local_redirect_to_no_program_goes_to_the_client(bench: Bench) -> None:
+    bench.sh("echo 'Location: /page.html'; echo")
+    reply = bench.ask()
+    assert (reply.status, reply.body) == ("302 Found", b"")
+    assert reply.headers == [("Location", "/page.html")]
+
+
+def test_local_redirects_in_a_circle_end(bench: Bench) -> None:
+    bench.sh("echo 'Location: /a.cgi'; echo")
+    assert bench.ask().status == "500 Internal Server Error"
+    assert bench.said[-1][1]["reason"] == "too many local redirects"
+
+
+def test_the_program_of_a_local_redirect_gets_no_body(bench: Bench) -> None:
+    bench.sh("cat >/dev/null; echo 'Location: /b.cgi'; echo")
+    told = 'echo "$REQUEST_METHOD"; wc -c'
+    bench.sh(f"echo 'Content-Type: a/b'; echo; {told}", name="b.cgi")
+    assert bench.ask(body=b"abc", REQUEST_METHOD="POST").body == b"GET\n0\n"
+
+
+def test_who_runs_is_told_and_that_nobody_does(bench: Bench) -> None:
+    bench.sh("echo 'Content-Type: a/b'; echo; echo $$")
+    pid = int(bench.ask().body)
+    assert bench.pids == [pid, 0]
+
+
 def test_a_redirect_with_a_document_goes_to_the_client(bench: Bench) -> None:
     bench.sh("echo 'Location: /b.cgi'; echo; echo there")
     reply = bench.ask()
@@ -308,3 +345,31 @@ def test_stderr_is_logged(bench: Bench) -> None:
     assert events["program says"]["text"] == "oops"
     assert events["program failed"]["cause"] == "exit code 3"
     assert bench.reply.exit_status == 3
+    assert b"exit code 3" in bench.reply.complaints
+
+
+def test_a_program_that_is_killed_is_named_by_its_signal(bench: Bench) -> None:
+    bench.sh("echo 'Content-Type: a/b'; echo; echo half; kill -9 $$")
+    assert bench.ask().body == b"half\n"
+    assert dict(bench.said)["program failed"]["cause"] == "SIGKILL"
+    assert bench.reply.exit_status == 128 + 9
+
+
+def test_what_waits_for_a_slow_client_leaves_while_the_program_is_silent(
+    bench: Bench,
+) -> None:
+    bench.sh("echo 'Content-Type: a/b'; echo; sleep 0.2; echo ok")
+    bench.reply.wants = select.POLLOUT
+    assert bench.ask().body == b"ok\n"
+    assert not bench.reply.wants
+
+
+def test_much_on_stderr_blocks_nobody(bench: Bench) -> None:
+    bench.python(
+        "sys.stderr.write('e' * 300000)\n"
+        "print('Content-Type: a/b\\n\\nok')\n"
+        "sys.stderr.write('e' * 300000)"
+    )
+    assert bench.ask().body == b"ok\n"
+    said = [len(f["text"]) for event, f in bench.said if event == "program says"]
+    assert sum(said) == 600000
