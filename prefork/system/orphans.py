@@ -1,4 +1,4 @@
-"""What a dead child leaves running: a program and its children, now ours to end.
+"""What a dead child leaves running: a program and its children, ours to end.
 
 A program that is started by posix_spawn(3) cannot be made to die with who started it;
 nor can the children of any.  But we are a subreaper (processes.py), and inherit them.

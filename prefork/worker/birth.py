@@ -95,9 +95,7 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
         notice=born.log.warning,
     )
     disinherit_children(lobby, service, signals)
-    relief = Relief(lobby, service, born.channel, slot, doors)
-    signal.signal(RELIEVE, relief.hand_over)
-    signal.siginterrupt(RELIEVE, False)  # it is no reason for anything to break off
+    relief = _on_call(Relief(lobby, service, born.channel, slot, doors))
     promotion = Worker(
         lobby=lobby,
         service=service,
@@ -119,6 +117,13 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
     if promotion is not None:
         _leave_no_trace(born, lobby, signals)
     return promotion
+
+
+def _on_call(relief: Relief) -> Relief:
+    """Have the signal for it hand clients over."""
+    signal.signal(RELIEVE, relief.hand_over)
+    signal.siginterrupt(RELIEVE, False)  # it is no reason for anything to break off
+    return relief
 
 
 def _open_service(
