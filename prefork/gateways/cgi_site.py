@@ -4,6 +4,7 @@ Paths are latin-1 text here, as in the variables (PEP 3333): a character a byte.
 """
 
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from prefork.errors import ConfigError, ProtocolError
 
 MOST_SEGMENTS = 64  # of a path to a program: each costs a look at the file system
 MOST_KNOWN = 4096  # programs that need no second look
+# Apache says before the file how it came to us: "proxy:fcgi://php//srv/app.php".
+PROXIED = re.compile(r"^proxy:(?:fcgi|balancer)://[^/]*/*(?=/)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Wrap:
         """The program that is named; ProtocolError when it is not to be run."""
         name, path = variables["SCRIPT_NAME"], variables["PATH_INFO"]
         root = variables.get("DOCUMENT_ROOT", "")
-        file = variables.get("SCRIPT_FILENAME", "")
+        file = PROXIED.sub("", variables.get("SCRIPT_FILENAME", ""))
         if file:
             check_path(file)
             self._places.check(file, read_status(file))

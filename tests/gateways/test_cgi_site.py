@@ -127,8 +127,11 @@ def test_what_cannot_be_served_is_said_at_the_start(root: Path) -> None:
 # ---- named by the front end
 
 
-def test_script_filename_names_the_program(root: Path) -> None:
-    variables = ask("/x", name="/cgi/a.cgi", SCRIPT_FILENAME=f"{root}/a.cgi")
+@pytest.mark.parametrize("before", ["", "proxy:fcgi://cgi", "proxy:fcgi://cgi/"])
+def test_script_filename_names_the_program(root: Path, before: str) -> None:
+    """Apache says how it came to us as well."""
+    file = f"{before}{root}/a.cgi"
+    variables = ask("/x", name="/cgi/a.cgi", SCRIPT_FILENAME=file)
     target = Wrap([]).find(variables)
     assert (target.file, target.script_name) == (f"{root}/a.cgi", "/cgi/a.cgi")
     assert (target.path_info, target.document_root) == ("/x", str(root))
