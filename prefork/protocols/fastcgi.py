@@ -64,7 +64,7 @@ class Fastcgi:
 
 def parse_web_servers(text: str | None) -> frozenset[str] | None:
     """The addresses of FCGI_WEB_SERVER_ADDRS; None: it is not set."""
-    if text is None:
+    if not text:
         return None
     return frozenset(address.strip() for address in text.split(",")) - {"", "unix"}
 
@@ -218,6 +218,9 @@ class FastcgiConversation:
             # FastCGI specification 3.3: what is of an inactive request id is
             # ignored.  So is what follows a request that was declined.
             return
+        elif kind == ABORT_REQUEST and self._keeps and not self._has_head:
+            self.replies += format_end(number, protocol=REQUEST_COMPLETE)
+            self._forget()
         elif kind == ABORT_REQUEST:
             self._verdict = REQUEST_COMPLETE
             raise ProtocolError("the front end has aborted the request")

@@ -84,6 +84,14 @@ class Clients:
         SECONDS,
         only=SERVING,
     )
+    relief: bool = setting(
+        True,
+        "--relief",
+        "",
+        "a long request gives other clients away",
+        SWITCH,
+        only=SERVING,
+    )
     write_timeout: float = setting(
         30.0,
         "--write-timeout",

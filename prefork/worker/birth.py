@@ -95,7 +95,9 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
         notice=born.log.warning,
     )
     disinherit_children(lobby, service, signals)
-    relief = _on_call(Relief(lobby, service, born.channel, slot, doors))
+    relief = Relief(lobby, service, born.channel, slot, doors)
+    if settings.relief:
+        _be_on_call(relief)
     promotion = Worker(
         lobby=lobby,
         service=service,
@@ -119,11 +121,11 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
     return promotion
 
 
-def _on_call(relief: Relief) -> Relief:
+def _be_on_call(relief: Relief) -> None:
     """Have the signal for it hand clients over."""
     signal.signal(RELIEVE, relief.hand_over)
-    signal.siginterrupt(RELIEVE, False)  # it is no reason for anything to break off
-    return relief
+    # What the kernel can resume goes on; sleep(3) and poll(2) in C code do not.
+    signal.siginterrupt(RELIEVE, False)
 
 
 def _open_service(

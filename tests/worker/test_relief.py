@@ -118,3 +118,14 @@ def test_what_they_have_sent_moves_with_them_whatever_it_is(
     answers = {client.connection.getresponse().read() for client in others}
     assert answers.isdisjoint({str(busy).encode()})
     assert first.connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize(("options", "is_on"), [([], True), (["--no-relief"], False)])
+def test_it_can_be_turned_off(server: Server, options: list[str], is_on: bool) -> None:
+    """Then no signal comes into the middle of the application."""
+    server.start("-w", "1", *options)
+    [pid] = server.workers()
+    with open(f"/proc/{pid}/status") as file:
+        fields = dict(line.rstrip("\n").split(":", 1) for line in file)
+    caught = int(fields["SigCgt"], 16) >> (signal.SIGURG - 1) & 1
+    assert bool(caught) is is_on
