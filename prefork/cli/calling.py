@@ -13,6 +13,7 @@ from prefork.monitor.escape import escape_unprintable
 from prefork.system.local import ROOT, Peer, connect, find_doors, peer_of
 
 TIMEOUT = 10.0  # seconds; a master answers in milliseconds, unless it is stopped
+INVISIBLE = 0  # the pid of a process that our pid namespace does not have
 NO_ANSWER = "the master does not answer: is it stopped?"
 
 Fields = dict[str, Any]
@@ -78,14 +79,19 @@ def _describe(master: Master) -> str:
 
 
 def find_masters() -> list[Master]:
-    """Find all that listen on a name of their own and would listen to this user."""
+    """Find all that listen on a name of their own and would listen to this user.
+
+    Not those of a neighbour: containers may share a network, and so these names, but
+    no processes.
+    """
     masters = []
     for where in find_doors():
         try:
             masters.append(_look_at(where))
         except CommandError:
             continue  # another user's, or it has just left
-    return sorted(masters, key=lambda master: master.pid)
+    visible = (master for master in masters if master.pid != INVISIBLE)
+    return sorted(visible, key=lambda master: master.pid)
 
 
 def _look_at(where: str) -> Master:

@@ -1,9 +1,10 @@
 """A server in a container: PID 1 of a namespace, and as poor as container.sh says."""
 
+import os
 import subprocess
 from pathlib import Path
 
-from serving.server import Server
+from serving.server import ROOT, Server
 
 UID = 12345
 NAMESPACES = [
@@ -40,6 +41,21 @@ class Container(Server):
         """Of its first process, as it is called out here."""
         (pid,) = children_of(super().pid)
         return pid
+
+    def run_inside(self, command: list[str]) -> str:
+        """What another process of the container prints, as of `docker exec`."""
+        spaces = f"/proc/{super().pid}/ns"
+        enter = [f"--user={spaces}/user", "--preserve-credentials"]
+        enter += [f"--mount={spaces}/mnt", f"--pid={spaces}/pid_for_children"]
+        done = subprocess.run(
+            ["nsenter", *enter, "--", *command],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
 
 def children_of(pid: int) -> list[int]:
