@@ -166,6 +166,11 @@ class Listeners:
     def _dropped(self) -> list[Listener]:
         return [each for each in self._inherited if not _is_among(each, self.open)]
 
+    @property
+    def outlive_us(self) -> bool:
+        """Do all go on listening when we have stopped, for a server after us?"""
+        return all(each.outlives_us for each in self.open)
+
     def close_doors(self) -> None:
         """No newcomers: what is queued can still be accepted."""
         for listener in (*self.open, *self._new):

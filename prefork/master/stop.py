@@ -56,11 +56,12 @@ class Stop:
     def _begin(self) -> None:
         """Close the doors to newcomers; have everyone answer who is inside."""
         self._listeners.close_doors()
-        self._crew.drain = True
+        # Where doors stay open there is no end of the queue, and it is not lost.
+        self._crew.drain = not self._listeners.outlive_us
         serving = self._crew.roster.in_states(State.SETTLING, State.SERVING)
         for member in self._crew.members():
             self._crew.retire(member)
-        if not serving:  # so nobody would answer those who are queued
+        if self._crew.drain and not serving:  # nobody would answer who is queued
             self._order_drainer()
 
     def worker_is_ready(self, member: Member) -> None:

@@ -99,6 +99,11 @@ class Listener:
         """The same for a client, protocol first: http://127.0.0.1:8000."""
         return self.address.located(self.name)
 
+    @property
+    def outlives_us(self) -> bool:
+        """Does whoever has passed it keep it open?  Not so what came as stdin."""
+        return self.is_inherited and self.address.number != stdin.STDIN
+
     def speaking(self, protocol: str) -> "Listener":
         """The same socket, for another protocol: whoever accepts picks it."""
         return Listener(

@@ -1,10 +1,11 @@
 """Sockets that were passed at the start: served by their names, and left alone."""
 
+import time
 from pathlib import Path
 from signal import SIGHUP
 
 import pytest
-from serving import Server
+from serving import Load, Server, eventually
 
 pytestmark = pytest.mark.process
 
@@ -75,3 +76,13 @@ def test_a_name_that_means_nothing_is_bad_configuration(server: Server) -> None:
     )
     assert server.wait() == 78
     assert "cannot tell the protocol of systemd's socket 'htttp'" in server.log
+
+
+def test_a_stop_leaves_the_queue_to_the_next_server(server: Server) -> None:
+    """Its doors stay open, so under load the queue would never be empty."""
+    start(server, "http=0", "--graceful-timeout", "8")
+    with Load(server, clients=6, paths=["/sleep?s=0.05"], keep_alive=False) as load:
+        eventually(lambda: load.answered > 5)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 6
