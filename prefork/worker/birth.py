@@ -7,7 +7,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -85,19 +85,10 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
     gateway = open_gateway(settings, loaded, slot=slot, log=born.log)
     service = _open_service(born, gateway, slot, deadlines)
     doors = _doors(born)
-    lobby = Lobby(
-        doors,
-        born.bell,
-        size=settings.lobby_size,
-        body_buffer=settings.body_buffer,
-        deadlines=deadlines,
-        refuse=service.refuse,
-        notice=born.log.warning,
-    )
+    lobby = _open_lobby(born, doors, service, deadlines)
     disinherit_children(lobby, service, signals)
     relief = Relief(lobby, service, born.channel, slot, doors)
-    if settings.relief:
-        _be_on_call(relief)
+    _put_on_call(relief, settings)
     promotion = Worker(
         lobby=lobby,
         service=service,
@@ -121,8 +112,27 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
     return promotion
 
 
-def _be_on_call(relief: Relief) -> None:
+def _open_lobby(
+    born: Birthright,
+    doors: Sequence[Door],
+    service: Service,
+    deadlines: ClientDeadlines,
+) -> Lobby:
+    return Lobby(
+        doors,
+        born.bell,
+        size=born.settings.lobby_size,
+        body_buffer=born.settings.body_buffer,
+        deadlines=deadlines,
+        refuse=service.refuse,
+        notice=born.log.warning,
+    )
+
+
+def _put_on_call(relief: Relief, settings: Settings) -> None:
     """Have the signal for it hand clients over."""
+    if not settings.relief:
+        return
     signal.signal(RELIEVE, relief.hand_over)
     # What the kernel can resume goes on; sleep(3) and poll(2) in C code do not.
     signal.siginterrupt(RELIEVE, False)
