@@ -1,7 +1,6 @@
 """prefork-cgi as a server: every protocol, bodies, and nothing left behind."""
 
 import http.client
-import json
 import os
 import signal
 import subprocess
@@ -289,18 +288,3 @@ def test_a_directory_that_is_missing_is_told_at_the_start(server: Server) -> Non
     server.start(app="/nowhere", program="prefork.cli.cgi", wait=False)
     assert server.wait() == 78
     assert "cannot serve /nowhere: No such file or directory" in server.log
-
-
-def test_the_status_names_the_program_that_runs(
-    serve: Serve, sh: Write, server: Server, site: Path
-) -> None:
-    sh("a.cgi", f"echo $$ > {site}/pids; sleep 60")
-    serve("-w", "1")
-    client = begin(server, "/a.cgi")
-    pids = read_pids(site / "pids")
-    command = [sys.executable, "-m", "prefork.cli.control", "status", "--json"]
-    done = subprocess.run(
-        [*command, "--pid", str(server.pid)], capture_output=True, timeout=30
-    )
-    assert [each["program"] for each in json.loads(done.stdout)["slots"]] == pids
-    client.close()
