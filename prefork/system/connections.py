@@ -63,5 +63,5 @@ def _read_tcp(port: str, *, is_v6: bool) -> Iterator[int]:
 
 
 def _read_lines(table: str) -> list[str]:
-    with open(f"/proc/net/{table}", "rb") as file:
+    with open(f"/proc/self/net/{table}", "rb") as file:
         return os.fsdecode(file.read()).splitlines()
