@@ -169,7 +169,7 @@ class Cgi:
             reply.complain(data)
 
     def _note_failure(self, status: int, target: Target, reply: Reply) -> None:
-        how = f"exit code {status}" if status > 0 else signal.Signals(-status).name
+        how = describe(status)
         self._complain("program failed", file=target.file, cause=how)
         # As a shell would exit that had run it.
         code = status if status > 0 else 128 - status
@@ -190,6 +190,15 @@ class Cgi:
             return
         line = format_status(str(status))
         reply.send(line, PAGE_HEADERS, line.encode() + b"\n", complete=True)
+
+
+def describe(status: int) -> str:
+    if status > 0:
+        return f"exit code {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"  # of the real-time ones few have a name
 
 
 def redirected(variables: dict[str, str], location: str, mount: str) -> dict[str, str]:

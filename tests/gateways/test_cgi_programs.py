@@ -348,11 +348,14 @@ def test_stderr_is_logged(bench: Bench) -> None:
     assert b"exit code 3" in bench.reply.complaints
 
 
-def test_a_program_that_is_killed_is_named_by_its_signal(bench: Bench) -> None:
-    bench.sh("echo 'Content-Type: a/b'; echo; echo half; kill -9 $$")
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (40, "signal 40")])
+def test_a_program_that_is_killed_is_named_by_its_signal(
+    bench: Bench, number: int, name: str
+) -> None:
+    bench.sh(f"echo 'Content-Type: a/b'; echo; echo half; kill -{number} $$")
     assert bench.ask().body == b"half\n"
-    assert dict(bench.said)["program failed"]["cause"] == "SIGKILL"
-    assert bench.reply.exit_status == 128 + 9
+    assert dict(bench.said)["program failed"]["cause"] == name
+    assert bench.reply.exit_status == 128 + number
 
 
 def test_what_waits_for_a_slow_client_leaves_while_the_program_is_silent(
