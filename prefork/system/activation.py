@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
-from prefork.errors import ConfigError
+from prefork.errors import ConfigError, SystemRefusal
 from prefork.protocols.table import DEFAULT_PROTOCOL, PROTOCOLS
 
 FIRST = 3  # SD_LISTEN_FDS_START
@@ -29,18 +29,29 @@ def take_passed(environ: MutableMapping[str, str]) -> list[Passed]:
     """Read the variables, and remove them: the descriptors are not for children.
 
     Those that were meant for another process ($LISTEN_PID) are not ours: whoever
-    started us has forked, and forgotten to remove them.
+    started us has forked, and forgotten to remove them.  SystemRefusal: one of those
+    that were promised is not there.
     """
     pid, count, names, _ = (environ.pop(name, "") for name in VARIABLES)
     if pid != str(os.getpid()) or not count.isdecimal():
         return []
     descriptors = range(FIRST, FIRST + int(count))
     for fd in descriptors:
-        os.set_inheritable(fd, False)
+        _keep_from_children(fd)
     called = (
         [*names.split(":"), *[""] * len(descriptors)] if names else [""] * int(count)
     )
     return [Passed(name, fd) for name, fd in zip(called, descriptors, strict=False)]
+
+
+def _keep_from_children(fd: int) -> None:
+    try:
+        os.set_inheritable(fd, False)
+    except OSError:
+        raise SystemRefusal(
+            f"$LISTEN_FDS tells of descriptor {fd}, which is not open (whoever has "
+            "set it did not pass the socket)"
+        ) from None
 
 
 def choose_protocol(

@@ -13,8 +13,8 @@ from prefork.system.activation import Passed
 from prefork.system.notify import Notifier
 
 LISTENER = "prefork-listener"
-SCOREBOARD = "prefork-scoreboard-{}"  # the version of its layout
-OURS = "prefork-"
+SCOREBOARDS = "prefork-scoreboard-"
+SCOREBOARD = SCOREBOARDS + "{}"  # the version of its layout
 
 
 @dataclass(slots=True)
@@ -37,15 +37,15 @@ def sort_out(
     """The sockets of units; what was stored; and names of what is of no use."""
     units, left, useless = [], Left(), []
     for each in passed:
-        if not each.name.startswith(OURS) or each.name.endswith(".socket"):
-            units.append(each)
-        elif each.name == LISTENER:
+        if each.name == LISTENER:
             left.listeners.append(socket.socket(fileno=each.fd))
         elif each.name == SCOREBOARD.format(layout):
             left.scoreboard = each.fd
-        else:
+        elif each.name.startswith(SCOREBOARDS) and not each.name.endswith(".socket"):
             os.close(each.fd)
             useless.append(each.name)
+        else:
+            units.append(each)
     return units, left, useless
 
 

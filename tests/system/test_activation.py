@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefork.errors import ConfigError
+from prefork.errors import ConfigError, SystemRefusal
 from prefork.system import activation
 from prefork.system.activation import (
     Passed,
@@ -62,6 +62,11 @@ def test_what_is_for_others_is_not_touched(environ: dict[str, str], first: int) 
     assert take_passed(environ) == []
     assert environ == {}
     assert os.get_inheritable(first)
+
+
+def test_a_promise_of_more_than_there_is_is_refused() -> None:
+    with pytest.raises(SystemRefusal, match=r"descriptor 902, which is not open"):
+        take_passed({"LISTEN_PID": US, "LISTEN_FDS": "3"})
 
 
 @pytest.mark.parametrize(

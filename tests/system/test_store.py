@@ -18,11 +18,12 @@ def test_tells_sockets_of_units_from_what_was_left() -> None:
             Passed("http", 900),
             Passed("prefork.socket", 901),
             Passed("prefork-web.socket", 902),
+            Passed("prefork-web", 903),  # FileDescriptorName= of an operator
             Passed(store.LISTENER, os.dup(server.fileno())),
             Passed("prefork-scoreboard-7", memory),
         ]
         units, left, useless = store.sort_out(passed, layout=7)
-        assert units == passed[:3]
+        assert units == passed[:4]
         (listener,) = left.listeners
         assert listener.getsockname() == server.getsockname()
         assert (left.scoreboard, useless) == (memory, [])
