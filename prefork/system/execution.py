@@ -12,6 +12,7 @@ import struct
 import time
 from collections.abc import Sequence
 
+from prefork.system.descriptors import close_on_exec
 from prefork.system.processes import die_with
 from prefork.system.program import ALL_SIGNALS
 from prefork.system.signals import blocked, unblock_all
@@ -138,6 +139,7 @@ def _become(
         os.setsid()
         for fd, source in enumerate(standard):
             os.dup2(source, fd)
+        close_on_exec()
         if die_with(parent, signal.SIGKILL):
             os.execv(file, command)
     except OSError as error:

@@ -12,6 +12,7 @@ from prefork.monitor.scoreboard import WorkerSlot
 from prefork.settings import Settings
 from prefork.settings.gateways import CGI, WSGI
 from prefork.system import program, scratch
+from prefork.system.descriptors import close_on_exec
 from prefork.worker.deadline import Deadline
 from prefork.worker.service import Gateway
 
@@ -43,6 +44,7 @@ def _open_cgi(settings: Settings, loaded: Any, slot: WorkerSlot, log: Log) -> Ga
         resource.RLIMIT_AS: settings.cgi_memory,
         resource.RLIMIT_NPROC: settings.cgi_nproc,
     }
+    close_on_exec()
     return Cgi(
         loaded,
         start=program.start,

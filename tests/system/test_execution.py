@@ -50,6 +50,14 @@ def test_stdin_is_the_listener_and_the_rest_is_ours(run: Run) -> None:
     assert os.read(copy.stderr, 4096) == b"error\n"
 
 
+def test_what_the_server_was_left_is_not_left_to_it(run: Run) -> None:
+    left = os.dup2(1, 55)
+    try:
+        assert output_of(run("ls /proc/$$/fd | grep -x 55; echo")) == b"\n"
+    finally:
+        os.close(left)
+
+
 def test_what_cannot_be_started_is_told_of() -> None:
     with pytest.raises(FileNotFoundError) as refusal:
         execute("/no/such/program", ["it"], listener=0)
