@@ -12,8 +12,9 @@ from prefork.protocols.memo import BytesMemo
 LONGEST_HEAD = 64 << 10  # bytes, the empty line included
 
 NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-STATUS = re.compile(r"([1-9][0-9]{2})(?: +(.*))?")
-STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([1-9][0-9]{2}.*)")
+# 1xx only announces an answer.
+STATUS = re.compile(r"([2-9][0-9]{2})(?: +(.*))?")
+STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3}.*)")
 # RFC 3875 6.3: "Each header field in a CGI-Response MUST NOT appear more than
 # once"; that is meant of those it defines.
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -60,6 +61,8 @@ def parse_head(block: bytes) -> Head:
             known[key] = value
         if key != "status":
             headers.append((name, value))
+    if known.get("location") == "":
+        raise ValueError("a Location that leads nowhere")
     if not known:
         raise ValueError("neither Content-Type, nor Location, nor Status")
     return _interpret(known, headers)
