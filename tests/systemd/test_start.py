@@ -32,6 +32,17 @@ def test_fails_with_the_traceback_of_a_broken_application(unit: Unit) -> None:
     assert "No module named 'there_is_no_such_module'" in unit.journal()
 
 
+def test_is_left_alone_after_five_tries_until_that_is_forgotten(unit: Unit) -> None:
+    unit.change("RestartSec=0")
+    unit.write_application("1 / 0\n")
+    assert unit.control("start").code != 0
+    eventually(lambda: unit.state == "failed failed", within=30)
+    unit.write_application(APPLICATION)
+    unit.control("reset-failed")
+    unit.start()
+    assert unit.ask("/") == "version 1"
+
+
 def test_is_not_tried_again_with_a_bad_configuration(unit: Unit) -> None:
     unit.run_with("--workers many app:wsgi")
     assert unit.control("start").code != 0
