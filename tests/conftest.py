@@ -6,6 +6,7 @@ summary says; where CI=true it is a failure.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,13 @@ OF_OTHERS = {  # marks
     "container": "container",
     "systemd": "systemd",
 }
+
+
+def pytest_configure() -> None:
+    """A shell that puts us in the background has us ignore these, and so would every
+    program that a test starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -138,7 +138,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.chdir(tmp_path)  # and back: a worker goes where its program is
     bench = Bench(tmp_path)
     yield bench
     bench.reply.ours.close()
@@ -185,6 +186,15 @@ def test_a_silent_program_is_ended_with_all_its_children(bench: Bench) -> None:
     assert bench.ask().status == "504 Gateway Timeout"
     for pid in (bench.root / "pids").read_text().split():
         eventually(is_gone(int(pid)))
+
+
+def test_a_program_that_stays_after_its_answer_is_ended(bench: Bench) -> None:
+    bench.write("a.cgi", f"{HEAD} echo all; exec >&- 2>&-; exec sleep 100")
+    assert bench.ask().body == b"all\n"
+    pid = bench.pids[0]
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+    event, fields = bench.said[-1]
+    assert (event, fields["cause"]) == ("program failed", "SIGTERM")
 
 
 def test_the_program_of_a_client_that_left_is_ended(bench: Bench) -> None:
