@@ -239,18 +239,22 @@ class Run:
     def end(self, *, kill: bool) -> bool:
         """Take leave of the program; True if it has ended.
 
-        `kill`: end it and what it has started; else it has a second to exit.
+        `kill`: end it and what it has started at once; else it has a second to exit,
+        after which nobody would look for it any more.
         """
         program = self._program
         program.close_stdin()
         program.close_stdout()
         if kill:
             self._has_failed = True  # that it did not end well we know
+        else:
+            self._note_exit(within=LAST_STEPS)
+        if program.status is None:
             # Not reaped in between: the number of its group stays its own.
             program.signal_group(signal.SIGTERM)
             self._wait_exit(TERM_GRACE)
             program.signal_group(signal.SIGKILL)
-        self._note_exit(within=LAST_STEPS)
+            self._note_exit(within=LAST_STEPS)
         if program.stderr >= 0:
             self._read_stderr()
         program.close()

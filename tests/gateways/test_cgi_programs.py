@@ -189,10 +189,9 @@ def test_a_silent_program_is_ended_with_all_its_children(bench: Bench) -> None:
 
 
 def test_a_program_that_stays_after_its_answer_is_ended(bench: Bench) -> None:
-    bench.write("a.cgi", f"{HEAD} echo all; exec >&- 2>&-; exec sleep 100")
+    bench.sh("echo 'Content-Type: a/b'; echo; echo all; exec >&- 2>&-; sleep 60")
     assert bench.ask().body == b"all\n"
-    pid = bench.pids[0]
-    eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+    eventually(is_gone(bench.pids[0]))
     event, fields = bench.said[-1]
     assert (event, fields["cause"]) == ("program failed", "SIGTERM")
 
