@@ -53,8 +53,10 @@ class Herald:
         if self._notifier is None:
             return
         if self._notifier.watchdog and now >= self._watchdog_at:
-            self._watchdog_at = now + self._notifier.watchdog / 2
-            self._notifier.send("WATCHDOG=1")
+            is_heard = self._notifier.send("WATCHDOG=1")
+            self._watchdog_at = now + (
+                self._notifier.watchdog / 2 if is_heard else SOON
+            )
         phase = self._find_phase(now)
         self._store(self._notifier, phase)
         if phase is not self._told:
@@ -127,8 +129,8 @@ class Herald:
     def _extend(self, notifier: Notifier, phase: Phase, now: float) -> None:
         """Ask for time while something goes on that has a limit of its own here."""
         if phase is not Phase.READY and now >= self._extend_at:
-            self._extend_at = now + EXTEND_EVERY
-            notifier.send(f"EXTEND_TIMEOUT_USEC={EXTENSION}")
+            is_heard = notifier.send(f"EXTEND_TIMEOUT_USEC={EXTENSION}")
+            self._extend_at = now + (EXTEND_EVERY if is_heard else SOON)
         elif phase is Phase.READY:
             self._extend_at = 0.0
 

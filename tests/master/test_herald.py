@@ -87,6 +87,17 @@ def test_the_watchdog_hears_of_us_twice_as_often_as_it_asks(
     eventually(lambda: len(listening.lines("WATCHDOG")) >= count + 5, within=5)
 
 
+def test_what_the_watchdog_could_not_hear_is_said_again_soon(
+    server: Server, listening: NotifySocket
+) -> None:
+    """Not only half an hour later, where its hour may be over."""
+    listening.fill()
+    start(server, listening, WATCHDOG_USEC="3600000000")
+    assert listening.lines("WATCHDOG") == []
+    eventually(lambda: phases(listening) == ["READY"])
+    eventually(lambda: listening.lines("WATCHDOG") == ["1"])
+
+
 def test_an_upgrade_goes_on_telling(server: Server, listening: NotifySocket) -> None:
     """And does not begin anew: systemd has seen no new process."""
     start(server, listening, WATCHDOG_USEC="2000000")

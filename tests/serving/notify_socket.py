@@ -3,6 +3,7 @@
 import array
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 LONGEST = 4096
@@ -25,6 +26,14 @@ class NotifySocket:
         while self._read():
             pass
         return self._told
+
+    def fill(self) -> None:
+        """Have it full, as that of a systemd which is busy with something else."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as another:
+            another.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    another.sendto(b"", self._socket.getsockname())
 
     def lines(self, name: str) -> list[str]:
         """The values that a name was given so far."""
