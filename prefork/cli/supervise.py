@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prefork.cli.start import start
 from prefork.errors import ConfigError
 from prefork.settings.gateways import EXEC
-from prefork.spawn.launch import check_doubts
+from prefork.spawn.launch import check_doubts, find_owners
 from prefork.spawn.options import Options
 from prefork.spawn.owners import ROOT
 
@@ -17,8 +17,11 @@ ANY = "0.0.0.0"
 def supervise(options: Options) -> int:
     """Keep the program running until told to stop; return the exit status."""
     check_doubts(options)
+    is_root = os.getuid() == ROOT
+    if is_root:
+        find_owners(options)  # to refuse whom spawn-fcgi refuses
     _undo_restore()
-    return start(EXEC, [*translate(options, is_root=os.getuid() == ROOT)])
+    return start(EXEC, [*translate(options, is_root=is_root)])
 
 
 def _undo_restore() -> None:

@@ -59,6 +59,16 @@ def check_doubts(options: Options) -> None:
         refuse(options.doubts[0])
 
 
+def find_owners(options: Options) -> tuple[Owner, Owner]:
+    """Of the program, and of its socket; raises ConfigError, for root among others."""
+    doubt = refuse if options.is_strict else allow
+    owner = find_owner(options.user, options.group, doubt=doubt)
+    place = find_owner(options.socket_user, options.socket_group, doubt=doubt)
+    if owner.uid and not owner.gid:
+        doubt(explain_lone_user(owner.uid))
+    return owner, place
+
+
 def _check_caller(program: str) -> None:
     if os.getuid() != ROOT and _is_lent_power(program):
         raise ConfigError("Are you nuts? Don't apply a SUID bit to this binary")
@@ -86,11 +96,8 @@ def _open_pid_file(options: Options) -> PidFile | None:
 
 def _open_as_root(options: Options) -> int:
     """Open the listener somewhere on the way to becoming somebody else."""
-    doubt = refuse if options.is_strict else allow
-    owner = find_owner(options.user, options.group, doubt=doubt)
-    place = find_owner(options.socket_user, options.socket_group, doubt=doubt)
+    owner, place = find_owners(options)
     if owner.uid and not owner.gid:
-        doubt(explain_lone_user(owner.uid))
         complain(f"WARNING: {explain_lone_user(owner.uid)}")
     place.uid = place.uid or owner.uid
     place.gid = place.gid or owner.gid

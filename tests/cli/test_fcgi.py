@@ -158,6 +158,20 @@ def test_strict_refuses_a_user_that_leaves_roots_groups(
     assert done.stderr.endswith("(--strict)\n")
 
 
+@process
+@pytest.mark.skipif(os.getuid() != 0, reason="not root")
+@pytest.mark.parametrize("more", [[], ["--supervise", "-n"]])
+@pytest.mark.parametrize(
+    ("option", "reason"), [("-u", "uid"), ("-g", "gid"), ("-U", "uid"), ("-G", "gid")]
+)
+def test_nothing_is_made_roots_by_name(
+    script: Path, tmp_path: Path, option: str, reason: str, more: list[str]
+) -> None:
+    done = run(script, *more, option, "root", "-s", tmp_path / "s", "--", "/bin/true")
+    assert done.returncode == 255
+    assert done.stderr == f"spawn-fcgi: I will not set {reason} to 0\n"
+
+
 # What the program is given
 
 
