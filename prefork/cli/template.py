@@ -105,6 +105,7 @@ class Estate:
             self._access_sink,
             format=settings.access_logformat,
             kind=settings.log_format,
+            journal=self._access is not None and is_journal(self._access, os.environ),
             log=log,
         )
 

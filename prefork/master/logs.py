@@ -121,7 +121,9 @@ class Logs:
             return
         peer, method, target = (obituary.tenant.request + "  ").split(" ", 2)
         format, kind = settings.access_logformat, settings.log_format
-        AccessLog(sink, format=format, kind=kind).write(
+        fd = self.access_descriptor(settings)
+        journal = fd is not None and is_journal(fd, os.environ)
+        AccessLog(sink, format=format, kind=kind, journal=journal).write(
             Entry(
                 variables={
                     "REMOTE_ADDR": peer,

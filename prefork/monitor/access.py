@@ -12,7 +12,7 @@ from prefork.monitor.atoms import (
     format_target,
 )
 from prefork.monitor.escape import cut
-from prefork.monitor.log import Log
+from prefork.monitor.log import PRIORITIES, Log
 from prefork.monitor.times import format_rfc3339
 
 __all__ = ["COMBINED", "AccessLog", "Entry", "Sink"]
@@ -33,7 +33,7 @@ class Sink(Protocol):
 class AccessLog:
     """Writes an entry as text (in the given format) or as a JSON object."""
 
-    __slots__ = ("_format", "_log", "_tell_at", "_told", "sink")
+    __slots__ = ("_format", "_log", "_prefix", "_tell_at", "_told", "sink")
 
     def __init__(
         self,
@@ -41,10 +41,16 @@ class AccessLog:
         *,
         format: str = COMBINED,
         kind: str = "text",
+        journal: bool = False,
         log: Log | None = None,
     ) -> None:
-        """`log` is told how many lines were dropped, once they are taken again."""
+        """`log` is told how many lines were dropped, once they are taken again.
+
+        `journal`: each line has its priority in front.  Else a line that begins with
+        what a client has sent could begin with another one.
+        """
         self.sink = sink
+        self._prefix = f"<{PRIORITIES['info']}>" if journal else ""
         self._log = log
         self._told = sink.dropped
         self._tell_at = 0.0
@@ -56,7 +62,7 @@ class AccessLog:
 
     def write(self, entry: Entry) -> None:
         """Write the line for `entry`; what cannot be written is counted by the sink."""
-        line = self._format(entry) + "\n"
+        line = f"{self._prefix}{self._format(entry)}\n"
         is_taken = self.sink.write(line.encode("utf-8", "backslashreplace"))
         if is_taken and self._told != self.sink.dropped and self._may_tell():
             self.tell_drops()

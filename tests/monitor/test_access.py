@@ -58,6 +58,15 @@ def make_entry(
     )
 
 
+def test_a_client_does_not_choose_the_priority_in_the_journal() -> None:
+    """sd-daemon(3): what begins with <0> is shown to everyone who is logged in."""
+    lines = Lines()
+    variables = {**VARIABLES, "HTTP_USER_AGENT": "<0>fire"}
+    AccessLog(lines, format="%(a)s", journal=True).write(make_entry(variables))
+    AccessLog(lines, format="%(a)s").write(make_entry(variables))
+    assert lines.data == [b"<6><0>fire\n", b"<0>fire\n"]
+
+
 def test_the_usual_format_is_the_combined_one() -> None:
     before, _, after = AccessLog(Lines()).line(make_entry(VARIABLES)).partition(" [")
     assert before == "192.0.2.7 - -"

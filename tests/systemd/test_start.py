@@ -85,3 +85,11 @@ def test_the_journal_knows_what_is_worse(unit: Unit) -> None:
     block = told[begin + 1 : end + 1]
     assert all(text.startswith("  ") for _, text in block)
     assert {priority for priority, _ in block} == {3}
+
+
+def test_a_client_does_not_choose_the_priority_of_its_access_line(unit: Unit) -> None:
+    arguments = "-w 1 --access-logfile - --access-logformat %%({x-id}i)s app:wsgi"
+    unit.run_with(arguments)
+    unit.start()
+    unit.ask("/", more="-H X-Id:<0>fire")
+    assert eventually(lambda: (6, "<0>fire") in unit.priorities())
