@@ -34,6 +34,7 @@ def test_a_password_that_was_checked_is_not_told() -> None:
         *("LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "PERL5LIB", "RUBYOPT"),
         *("BASH_ENV", "ENV", "IFS", "PATH", "HOME", "HTTP_PROXY", "http_proxy"),
         *("GCONV_PATH", "NODE_OPTIONS", "GIT_SSH_COMMAND", "PHPRC", "RAW_URI"),
+        *("CLASSPATH", "OPENSSL_CONF", "SSLKEYLOGFILE", "GIT_TRACE", "GIT_PAGER"),
         *("BASH_FUNC_x%%", "1X", "A-B", "A B", ""),
     ],
 )
