@@ -67,6 +67,7 @@ APACHE = Make(
         *("apache2", "-f", str(path), "-d", str(directory), "-DFOREGROUND")
     ],
     spared=(
+        "connections_are_kept",
         "an_error_after_the_head_is_seen_by_the_client",
         "an_answer_that_is_too_short_is_seen_by_the_client",
     ),

@@ -31,6 +31,7 @@ CADDY = Make(
         *("caddy", "run", "--config", str(path), "--adapter", "caddyfile")
     ],
     below={"reverse_proxy unix": "reverse_proxy /app* unix"},
+    spared=("connections_are_kept",),
     lacks={
         "connections_are_kept": {"fastcgi": ONE_REQUEST},
         "repeated_cookies_arrive_as_one": {"fastcgi": COMMA},

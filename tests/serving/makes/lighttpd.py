@@ -37,7 +37,10 @@ LIGHTTPD = Make(
     command=lambda directory, path: ["lighttpd", "-D", "-f", str(path)],
     # Of AJP nothing: lighttpd would say the prefix, and no path.
     below={r'(proxy|fastcgi|scgi)\.server = \( "/?"': r'\1.server = ( "/app"'},
-    spared=("an_error_after_the_head_is_seen_by_the_client",),
+    spared=(
+        "connections_are_kept",
+        "an_error_after_the_head_is_seen_by_the_client",
+    ),
     lacks={
         "connections_are_kept": {"http fastcgi scgi uwsgi ajp": ONE_REQUEST},
         "a_path_need_not_be_utf_8": {"http fastcgi scgi uwsgi ajp": "refuses it: 400"},

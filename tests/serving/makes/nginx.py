@@ -41,6 +41,7 @@ NGINX = Make(
         *("nginx", "-c", str(path), "-p", str(directory), "-e", "stderr")
     ],
     below={"location / {": "location /app {"},
+    spared=("connections_are_kept",),
     lacks={
         "connections_are_kept": {"scgi uwsgi": ONE_REQUEST},
         "an_error_after_the_head_is_seen_by_the_client": {
