@@ -29,6 +29,14 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
+@pytest.fixture(autouse=True)
+def _stay_here() -> Iterator[None]:
+    """What a test runs in this process may go elsewhere, as a worker does."""
+    here = os.getcwd()
+    yield
+    os.chdir(here)
+
+
 @pytest.fixture
 def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server to start(); killed afterwards, and it must leave nothing behind."""

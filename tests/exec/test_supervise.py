@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from serving import eventually
@@ -22,9 +23,12 @@ def supervised(*words: str, is_root: bool = True) -> Settings:
     return load(arguments, {}, prog="prefork exec", gateway=EXEC).settings
 
 
-def test_a_path_is_a_socket_of_unix_wherever_one_looks_from() -> None:
+def test_a_path_is_a_socket_of_unix_wherever_one_looks_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (bind,) = supervised("-s", "@it").bind
-    assert bind == f"fastcgi+unix:{os.getcwd()}/@it"
+    assert bind == f"fastcgi+unix:{tmp_path}/@it"
 
 
 @pytest.mark.parametrize(
