@@ -19,7 +19,7 @@ demo: $(VENV)/.with-prefork  ## serve contrib/demo on http://127.0.0.1:8000 (POR
 		--access-logfile - app:wsgi
 
 test: $(VENV)/.with-test tools  ## run all tests (ARGS='-k reload' for some)
-	$(BIN)/python -m pytest -rs $(ARGS)
+	$(BIN)/python -m pytest -rfEs --tb=short $(ARGS)
 
 quick: $(VENV)/.with-test  ## run the tests that start no process
 	$(BIN)/python -m pytest -q -m 'not process and not slow and not frontend' $(ARGS)

@@ -208,7 +208,8 @@ def test_signals_have_their_default_effect(script: Path, tmp_path: Path) -> None
     """Python ignores two of them, and what is ignored stays so."""
     grep = ["/bin/grep", "SigIgn", "/proc/self/status"]
     done = run(script, "-n", "-s", tmp_path / "s", "--", *grep)
-    assert done.stdout.split() == ["SigIgn:", "0" * 16]
+    ignored = int(done.stdout.removeprefix("SigIgn:"), 16)
+    assert ignored & ~(0b11 << 31) == 0  # 32 and 33 are the C library's own
 
 
 @process
