@@ -12,8 +12,10 @@ from prefork.config.options import format_help, synopsis
 from prefork.errors import ConfigError
 from prefork.settings import Settings
 from prefork.settings.gateways import GATEWAYS
-from prefork.settings.registry import SETTINGS, settings_of
+from prefork.settings.registry import settings_of
 from prefork.settings.scale import Scale
+
+every_gateway = pytest.mark.parametrize("gateway", GATEWAYS)
 
 Write = Callable[[str, str], None]
 
@@ -186,16 +188,20 @@ def test_keys_may_have_dashes(write: Write) -> None:
     assert configuration.origins["graceful_timeout"] == "prefork.toml:3"
 
 
-def test_every_setting_may_be_in_the_file_as_its_own_text(write: Write) -> None:
-    lines = []
-    for name, setting in SETTINGS.items():
+@every_gateway
+def test_every_setting_may_be_in_the_file_as_its_own_text(
+    write: Write, gateway: str
+) -> None:
+    without = load([], {}, prog="it", gateway=gateway)
+    origins, lines = {}, []
+    for number, setting in enumerate(settings_of(gateway), 1):
         text = setting.kind.format(setting.default)
-        lines.append(f"{name} = '{text}'")
+        lines.append(f"{setting.name} = '{text}'")
+        origins[setting.name] = f"prefork.toml:{number}"
     write("prefork.toml", "\n".join(lines))
-    configuration = read()
-    assert configuration.settings == Settings()
-    origins = [f"prefork.toml:{line}" for line in range(1, len(lines) + 1)]
-    assert list(configuration.origins.values()) == origins
+    configuration = load([], {}, prog="it", gateway=gateway)
+    assert configuration.settings == without.settings
+    assert configuration.origins == without.origins | origins
 
 
 @pytest.mark.parametrize(
@@ -337,10 +343,39 @@ def test_every_mistake_of_every_source_is_reported_at_once(write: Write) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("gateway", "mine", "elsewhere"),
+    [
+        (
+            "wsgi",
+            "reload",
+            "cgi_timeout: no such setting here; it is one of prefork-cgi",
+        ),
+        ("cgi", "wrap", "preload: no such setting here; it is one of prefork-wsgi"),
+        (
+            "exec",
+            "daemon",
+            "frontend_errors: no such setting here; it is one of prefork-wsgi and "
+            "prefork-cgi",
+        ),
+    ],
+)
+def test_a_setting_of_another_command_is_a_mistake(
+    write: Write, gateway: str, mine: str, elsewhere: str
+) -> None:
+    name = elsewhere.partition(":")[0]
+    write("prefork.toml", f"{mine} = false\n{name} = true")
+    variable = f"PREFORK_{name.upper()}"
+    with pytest.raises(ConfigError) as raised:
+        load([], {variable: "1"}, prog="it", gateway=gateway)
+    reason = elsewhere.partition(": ")[2]
+    assert str(raised.value).splitlines() == [
+        f"prefork.toml:2: {elsewhere}",
+        f"{variable}: {reason}",
+    ]
+
+
 # Help
-
-
-every_gateway = pytest.mark.parametrize("gateway", GATEWAYS)
 
 
 @every_gateway
@@ -368,7 +403,8 @@ def test_a_flag_of_another_gateway_is_not_known(
     with pytest.raises(SystemExit) as exit:
         load(["--wrap"], {}, prog="prefork-wsgi")
     assert exit.value.code == 2
-    assert "no such option: --wrap" in capsys.readouterr().err
+    message = "no such option: --wrap; it is one of prefork-cgi\n"
+    assert message in capsys.readouterr().err
 
 
 def test_a_gateway_may_need_a_flag_for_a_setting_of_its_own() -> None:

@@ -83,10 +83,18 @@ def test_to_settle_takes_less_than_a_boot_may() -> None:
         read("--settle", "5", "--boot-timeout", "5", "it")
 
 
-@pytest.mark.parametrize("flag", ["--timeout", "--keep-alive", "--access-logfile"])
+@pytest.mark.parametrize(
+    ("flag", "owners"),
+    [
+        ("--timeout", "prefork-wsgi"),
+        ("--keep-alive", "prefork-wsgi and prefork-cgi"),
+        ("--access-logfile", "prefork-wsgi and prefork-cgi"),
+    ],
+)
 def test_what_only_those_have_who_see_requests_is_unknown(
-    flag: str, capsys: pytest.CaptureFixture[str]
+    flag: str, owners: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        read(flag, "1", "it")
-    assert f"no such option: {flag}" in capsys.readouterr().err
+        read(f"{flag}=1", "it")
+    message = f"no such option: {flag}; it is one of {owners}\n"
+    assert message in capsys.readouterr().err

@@ -12,7 +12,7 @@ from prefork.config import Configuration, load
 from prefork.errors import EXIT_OK, PreforkError
 from prefork.settings import Settings
 from prefork.settings.gateways import GATEWAYS, WSGI
-from prefork.settings.registry import SETTINGS, Setting
+from prefork.settings.registry import Setting, settings_of
 
 PROG = "prefork check"
 HIDDEN = "***"  # what is shown of a secret
@@ -66,9 +66,9 @@ def check(arguments: Sequence[str], *, gateway: str, as_json: bool) -> int:
 def format_table(configuration: Configuration) -> str:
     """Write a line for each setting: name, value, origin."""
     rows = []
-    for name, setting in SETTINGS.items():
+    for setting in settings_of(configuration.settings.gateway):
         value = setting.kind.format(read_value(configuration, setting))
-        rows.append((name, value.replace("\n", " ") or '""'))
+        rows.append((setting.name, value.replace("\n", " ") or '""'))
     name_width = max(len(name) for name, _ in rows)
     width = max(len(value) for _, value in rows if len(value) <= WIDEST)
     return "\n".join(
@@ -82,8 +82,11 @@ def format_json(configuration: Configuration) -> str:
     origins = configuration.origins
     return json.dumps(
         {
-            name: {"value": read_value(configuration, each), "origin": origins[name]}
-            for name, each in SETTINGS.items()
+            each.name: {
+                "value": read_value(configuration, each),
+                "origin": origins[each.name],
+            }
+            for each in settings_of(configuration.settings.gateway)
         },
         indent=2,
         default=str,

@@ -240,6 +240,8 @@ def _format_option(gateway: str, setting: Setting) -> Iterator[str]:
 def _format_key(setting: Setting) -> Iterator[str]:
     yield f".It Ic {setting.name} No = Ar {setting.kind.name}"
     yield from _format_text(_sentence(setting.help))
+    if len(setting.gateways) < len(GATEWAYS):
+        yield from _format_text(f"Of {setting.owners} only.")
     yield from _format_default(setting)
     yield "Also"
     yield f".Ev {setting.variable}" + ("" if setting.flags else " .")

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         home.enter()
         settings = load(arguments, os.environ, prog=prog, gateway=gateway).settings
         if not settings.is_complete:
-            raise ConfigError("app: no application is named any more")
+            raise ConfigError("app: it is not named any more")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return error.exit_status

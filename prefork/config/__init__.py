@@ -61,7 +61,7 @@ def _merge(everything: Iterable[Given], gateway: str) -> Configuration:
     mistakes = []
     for given in everything:
         try:
-            values[given.name] = _parse(given)
+            values[given.name] = _parse(given, gateway)
         except (ValueError, ConfigError) as mistake:
             mistakes.append(f"{given.place}: {mistake}")
         origins[given.name] = given.origin
@@ -85,10 +85,13 @@ def _finish(settings: Settings) -> Settings:
     return replace(settings, bind=addresses)
 
 
-def _parse(given: Given) -> object:
+def _parse(given: Given, gateway: str) -> object:
     if given.name not in SETTINGS:
         raise ConfigError("no such setting" + _suggest(given))
-    value = SETTINGS[given.name].kind.parse(given.value)
+    setting = SETTINGS[given.name]
+    if gateway not in setting.gateways:
+        raise ConfigError(f"no such setting here; it is one of {setting.owners}")
+    value = setting.kind.parse(given.value)
     if given.name == "reload" and value and not find_spec("watchfiles"):
         raise ConfigError("it needs watchfiles (pip install 'prefork[reload]')")
     _check_parts(given.name, value)

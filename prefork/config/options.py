@@ -87,6 +87,9 @@ def _explain(unknown: str, known: Sequence[Setting]) -> str:
 
     if not unknown.startswith("-"):
         return f"one application only, so what is {unknown!r}?"
+    word = unknown.partition("=")[0]
+    if elsewhere := [each for each in SETTINGS.values() if word in each.flags]:
+        return f"no such option: {word}; it is one of {elsewhere[0].owners}"
     flags = [flag for setting in known for flag in setting.flags]
     near = get_close_matches(unknown, flags, n=1)
     return f"no such option: {unknown}" + (f"; did you mean {near[0]}?" if near else "")

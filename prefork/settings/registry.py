@@ -31,6 +31,13 @@ class Setting:
         return "PREFORK_" + self.name.upper()
 
     @property
+    def owners(self) -> str:
+        """The commands that have it."""
+        return " and ".join(
+            known.prog for name, known in GATEWAYS.items() if name in self.gateways
+        )
+
+    @property
     def flag(self) -> str:
         """The flag by which messages name it; the argument, for the application."""
         return next((flag for flag in self.flags if flag[:2] == "--"), self.metavar)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from prefork.cli.check import main
-from prefork.settings.registry import SETTINGS
+from prefork.settings.gateways import EXEC, WSGI
+from prefork.settings.registry import settings_of
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +25,10 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     for name in set(sys.modules) - modules:
         if name.startswith("checked_"):
             del sys.modules[name]
+
+
+def names_of(gateway: str) -> list[str]:
+    return [setting.name for setting in settings_of(gateway)]
 
 
 def test_a_secret_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,7 +48,7 @@ def test_shows_every_setting_with_its_origin_then_ok(
     assert main(["-w", "7", "checked_app:wsgi"]) == 0
     *table, last = capsys.readouterr().out.splitlines()
     assert last == "ok"
-    assert [line.split()[0] for line in table] == list(SETTINGS)
+    assert [line.split()[0] for line in table] == names_of(WSGI)
     assert "workers                   7                   --workers" in table
     assert "keep_alive                2                   prefork.toml:2" in table
     assert 'chdir                     ""                  default' in table
@@ -53,8 +58,15 @@ def test_shows_json(directory: Path, capsys: pytest.CaptureFixture[str]) -> None
     (directory / "checked_app.py").write_text("def wsgi(environ, start): ...\n")
     assert main(["checked_app:wsgi", "--json", "-w", "7"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert list(shown) == list(SETTINGS)
+    assert list(shown) == names_of(WSGI)
     assert shown["workers"] == {"value": "7", "origin": "--workers"}
+
+
+def test_shows_those_of_the_gateway_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--gateway", "exec", "--", "/bin/true"]) == 0
+    *table, _ = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in table] == names_of(EXEC)
+    assert "timeout" not in names_of(EXEC)
 
 
 def test_imports_on_the_ground_that_a_worker_gives(directory: Path) -> None:
@@ -90,5 +102,5 @@ def test_no_application_exits_2_but_shows_the_settings(
 ) -> None:
     assert main([]) == 2
     printed = capsys.readouterr()
-    assert len(printed.out.splitlines()) == len(SETTINGS)
+    assert len(printed.out.splitlines()) == len(names_of(WSGI))
     assert "prefork check: error: no application" in printed.err

@@ -52,7 +52,7 @@ def test_a_reload_reads_what_the_same_command_line_means_now(
     ("argv", "message"),
     [
         (["-w", "many", "a:b"], "--workers: 'many' is not a whole number\n"),
-        ([], "app: no application is named any more\n"),
+        ([], "app: it is not named any more\n"),
     ],
 )
 def test_a_reload_with_wrong_settings_exits_78(
