@@ -14,6 +14,7 @@ from typing import Any
 
 from prefork.master import crashes
 from prefork.master.crashes import Crashes
+from prefork.master.deadlines import Deadlines
 from prefork.master.generation import Generation
 from prefork.master.obituary import OUT_OF_MEMORY, SECOND, Obituary
 from prefork.master.reactor import Reactor
@@ -21,14 +22,12 @@ from prefork.master.relief import Relief
 from prefork.master.roster import Member, Roster
 from prefork.master.states import TRANSITIONS, Action, Event, State
 from prefork.monitor.log import Log
-from prefork.monitor.scoreboard import Scoreboard, Tenant
+from prefork.monitor.scoreboard import Scoreboard
 from prefork.system.channel import Channel, Message, adopt, pair
 from prefork.system.oom import OomKills, find_counter
 from prefork.system.orphans import end_orphan
 from prefork.system.processes import describe_exit
 from prefork.system.signals import DUMP_STACKS
-
-SLOW_PAUSE = 10.0  # seconds between two explanations of one worker's slow requests
 
 
 class Crew:
@@ -55,6 +54,13 @@ class Crew:
         self._channels: dict[int, Channel] = {}
         self._oom_kills = OomKills(find_counter())
         self.crashes = Crashes()
+        self._deadlines = Deadlines(
+            roster,
+            scoreboard,
+            log,
+            end=lambda member: self._apply(member, Event.OVERDUE),
+            dump=lambda member: self._signal(member, DUMP_STACKS),
+        )
         self._relief = Relief(roster, scoreboard, self.send)
         self.drain = False  # workers who retire now empty the accept queue first
 
@@ -114,7 +120,7 @@ class Crew:
                 self._relief.pass_on(member, message)
             case "replace", {"reason": str(reason)}:
                 member.wants_replacement = True
-                self.log.info("replacing worker", **self.name(member), reason=reason)
+                self.log.info("replacing worker", **member.name, reason=reason)
             case "failed", {"text": str(text)}:
                 self._on_failure(member, text)
             case "unforked", {"error": str(error)}:
@@ -123,7 +129,7 @@ class Crew:
     def _believe(self, member: Member, event: Event, sender: int) -> None:
         """Unless it cannot be: the application can write where the worker can."""
         if event not in TRANSITIONS[member.state]:
-            self.log.warning("ignored message", **self.name(member), kind=event.name)
+            self.log.warning("ignored message", **member.name, kind=event.name)
             return
         if event is Event.REGISTERED:
             self._meet(member, sender)
@@ -187,7 +193,7 @@ class Crew:
     def dump(self, member: Member) -> None:
         """Have it write its stacks to stderr, which leads to the log."""
         request = self._scoreboard.read(member.slot).request
-        self.log.info("dumping stacks", **self.name(member), request=request)
+        self.log.info("dumping stacks", **member.name, request=request)
         self._signal(member, DUMP_STACKS)
 
     def open(self, member: Member) -> None:
@@ -206,43 +212,10 @@ class Crew:
         self._apply(member, Event.OVERDUE)
 
     def check_deadlines(self, now: float) -> None:
-        """End what has taken too long: booting, retiring, and each request."""
+        """End what has taken too long, and relieve those who wait for it."""
         self._oom_kills.look_now_and_then(now)
-        for member in self.roster.overdue(now):
-            member.killed_because = member.killed_because or _overdue_reason(member)
-            self._apply(member, Event.OVERDUE)
-        for member in self.roster.in_states(State.SERVING, State.RETIRING):
-            self._check_request(member, int(now * SECOND))
+        self._deadlines.check(now)
         self._relief.look(now)
-
-    def _check_request(self, member: Member, now: int) -> None:
-        tenant = self._scoreboard.read(member.slot)
-        if not tenant.is_busy:
-            return
-        if 0 < member.slow <= (now - tenant.started) / SECOND:
-            self._explain_slow(member, tenant)
-        if not 0 < tenant.deadline <= now:
-            return
-        # The worker may have finished since.  It looks for this verdict before
-        # it takes another request, so the signal cannot hit a wrong one.
-        if self._scoreboard.condemn(member.slot, tenant.serial):
-            seconds = (tenant.deadline - tenant.started) / SECOND
-            member.killed_because = f"request over its {seconds:g} s deadline"
-            self._apply(member, Event.OVERDUE)
-
-    def _explain_slow(self, member: Member, tenant: Tenant) -> None:
-        """Have a slow request's stacks written to the log: once, and not too often."""
-        if tenant.serial == member.explained or time.monotonic() < member.explain_at:
-            return
-        member.explained = tenant.serial
-        member.explain_at = time.monotonic() + SLOW_PAUSE
-        self.log.warning(
-            "slow request",
-            **self.name(member),
-            over=f"{member.slow:g} s",
-            request=tenant.request,
-        )
-        self._signal(member, DUMP_STACKS)
 
     def exited(self, pid: int, code: int) -> bool:
         """One of our children was reaped; False if it was no worker."""
@@ -303,7 +276,7 @@ class Crew:
             case Action.ABORT:
                 self.log.error(
                     "aborting worker",
-                    **self.name(member),
+                    **member.name,
                     reason=member.killed_because,
                     request=self._scoreboard.read(member.slot).request,
                 )
@@ -337,19 +310,3 @@ class Crew:
             self.roster.members[member.slot] = member
             if channel:
                 self._listen_to(member, adopt(channel["fd"]))
-
-    @staticmethod
-    def name(member: Member) -> dict[str, object]:
-        return {
-            "worker": member.slot,
-            "pid": member.pid,
-            "generation": member.generation,
-        }
-
-
-def _overdue_reason(member: Member) -> str:
-    return {
-        State.ORDERED: "did not register in time",
-        State.BOOTING: "over its boot timeout",
-        State.RETIRING: "over its graceful timeout",
-    }.get(member.state, "did not die of SIGABRT")

@@ -16,15 +16,15 @@ from prefork.master.announcement import announce
 from prefork.master.control import Control
 from prefork.master.crew import Crew
 from prefork.master.demand import Demand
-from prefork.master.generation import Generation
 from prefork.master.handover import State
 from prefork.master.herald import Herald
 from prefork.master.house import House
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
-from prefork.master.obituary import Obituary
+from prefork.master.news import News
 from prefork.master.reactor import Reactor
-from prefork.master.roster import FOREVER, Member, Roster
+from prefork.master.roster import FOREVER, Roster
+from prefork.master.sharing import reopen
 from prefork.master.staff import Staff
 from prefork.master.stop import Stop
 from prefork.master.succession import Succession
@@ -66,7 +66,6 @@ class Master:
         self._listeners = listeners
         self._logs = logs
         self._log = logs.log
-        self._on_ready = on_ready
         self._reactor = Reactor()
         self._scoreboard = scoreboard
         self._bell = handover["bell"]["fd"] if handover else _make_bell()
@@ -89,11 +88,11 @@ class Master:
         )
         self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
         self._house = self._make_house(pid_file, door, handover)
+        self._news = News(self._house, on_ready=on_ready)
         self._herald = Herald(self._house, notifier)
         self._verbs = self._make_verbs()
         self._control = Control(door, self._reactor, self._log, self._verbs.table)
         self._handover = handover
-        self._is_proven = False  # some worker has been ready
         self._turned_at = time.monotonic()
         if handover:
             self._restore(handover)
@@ -104,9 +103,9 @@ class Master:
             self._scoreboard,
             self._reactor,
             self._log,
-            on_ready=self._worker_is_ready,
-            on_failure=self._worker_cannot_load,
-            on_exit=self._worker_exited,
+            on_ready=lambda member: self._news.worker_is_ready(member),
+            on_failure=lambda member, text: self._news.worker_cannot_load(member, text),
+            on_exit=lambda obituary: self._news.worker_exited(obituary),
         )
 
     def _make_templates(self) -> Templates:
@@ -116,8 +115,8 @@ class Master:
             descriptors=self._heirlooms,
             explain=self._crew.explain,
             release=self._crew.release,
-            on_loaded=self._template_is_loaded,
-            on_failed=self._template_failed,
+            on_loaded=lambda new: self._news.template_is_loaded(new),
+            on_failed=lambda failed, why: self._news.template_failed(failed, why),
         )
 
     def _make_staff(self, settings: Settings) -> Staff:
@@ -236,82 +235,16 @@ class Master:
             self._staff.rest()
             self._templates.reconcile(self._staff.being_forked(), now)
             return
-        is_free = self._is_proven and not self._succession.is_busy
+        is_free = self._news.is_proven and not self._succession.is_busy
         self._upgrade.advance(now, self._signals, is_free=is_free)
-        is_free = self._is_proven and not self._upgrade.is_going_on
+        is_free = self._news.is_proven and not self._upgrade.is_going_on
         self._succession.advance(now, may_begin=is_free)
         self._templates.reconcile(self._succession.needed(), now)
         self._staff.reconcile(now, canary=self._succession.canary)
 
-    # News of templates and workers
-
     def _heirlooms(self, settings: Settings) -> tuple[Sequence[int], int | None]:
         shared = (self._scoreboard.descriptor, self._bell, self._lifeline.held)
         return shared, self._logs.access_descriptor(settings)
-
-    def _template_is_loaded(self, generation: Generation) -> None:
-        self._log.debug("loaded application", generation=generation.number)
-        self._succession.template_is_loaded(generation)
-
-    def _template_failed(self, generation: Generation, reason: str) -> None:
-        if self._stop.is_going_on:
-            return
-        if not self._is_proven:
-            self._stop.fail(reason, generation.failure_status)
-        elif self._succession.template_failed(generation, reason):
-            pass  # and the reload with it
-        elif generation is self._staff.target:
-            self._templates.try_later(generation, "lost template", reason)
-
-    def _worker_is_ready(self, member: Member) -> None:
-        self._log.info("started worker", **self._crew.name(member))
-        if not self._is_proven:
-            self._is_proven = True
-            self._on_ready()
-            if self._staff.target.settings.daemon:
-                self._share(self._logs.follow())
-        if self._stop.is_going_on:
-            self._stop.worker_is_ready(member)
-        self._succession.worker_is_ready(member)
-
-    def _worker_cannot_load(self, member: Member, text: str) -> None:
-        """A worker that imports by itself could not."""
-        if not self._is_proven:
-            self._stop.fail(text)
-        elif not self._succession.worker_cannot_load(member, text):
-            self._log.error(
-                "cannot load application", **self._crew.name(member), text=text
-            )
-
-    def _worker_exited(self, obituary: Obituary) -> None:
-        """A worker is no more: was it to be, and what follows?"""
-        member = obituary.member
-        generation = self._templates.generations.get(member.generation)
-        obituary.log(self._log)
-        if generation is not None and obituary.is_proven:
-            generation.backoff.succeeded(member.ordered_at)
-        settings = (generation or self._staff.target).settings
-        self._logs.write_cut_request(settings, obituary)
-        if self._stop.is_going_on:
-            self._stop.count(obituary)
-        elif obituary.is_blamed:
-            self._blame(obituary, generation)
-
-    def _blame(self, obituary: Obituary, generation: Generation | None) -> None:
-        """It died before its time: back off, roll back, or just replace it."""
-        member = obituary.member
-        if not self._is_proven and not member.refusal:
-            self._stop.fail(f"a worker died at start: {obituary.cause}")
-        elif self._succession.worker_died(obituary):
-            pass  # it is made up for, or the reload is undone
-        elif generation is not None and not obituary.is_proven:
-            delay = generation.backoff.failed(time.monotonic())
-            if generation.backoff.failures > 1:
-                self._log.warning(
-                    "backing off",
-                    failures=generation.backoff.failures,
-                    retry_in=round(delay, 2),
-                )
 
     # Signals
 
@@ -338,20 +271,7 @@ class Master:
         self._staff.dismiss()
 
     def _reopen_logs(self) -> list[str]:
-        fresh = self._logs.reopen()
-        self._share(fresh)
-        return list(fresh)
-
-    def _share(self, fresh: dict[str, int]) -> None:
-        """Have everyone go on in these files, which are closed here."""
-        for generation in self._templates.generations.values():
-            names, descriptors = self._logs.pick(fresh, generation.settings)
-            content = {"names": names, "descriptors": descriptors}
-            self._templates.send(generation, "reopen", **content)
-            for member in self._roster.of(generation.number):
-                self._crew.send(member, "reopen", **content)
-        for fd in fresh.values():
-            os.close(fd)
+        return reopen(self._house)
 
     def _stop_gracefully(self) -> None:
         self._upgrade.stop()
@@ -359,7 +279,7 @@ class Master:
         self._stop.ask()
 
     def _order_drainer(self) -> None:
-        if self._is_proven:
+        if self._news.is_proven:
             self._staff.order_drainer()
 
     def _stop_quickly(self) -> None:
@@ -377,7 +297,7 @@ class Master:
         }
 
     def _restore(self, state: State) -> None:
-        self._is_proven = True  # or there would have been no upgrade
+        self._news.is_proven = True  # or there would have been no upgrade
         self._house.restore(state)
         self._herald.restore(state["herald"])
         self._control.restore(state["callers"], self._verbs.go_on)

@@ -60,9 +60,7 @@ class Obituary:
     def log(self, log: Log) -> None:
         """One line: who, how, after how long and how much, and during what."""
         fields: dict[str, object] = {
-            "worker": self.member.slot,
-            "pid": self.member.pid,
-            "generation": self.member.generation,
+            **self.member.name,
             "uptime": round(self.now - self.member.ordered_at, 1),
         }
         if not self.tenant.is_keeper:

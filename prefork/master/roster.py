@@ -44,6 +44,12 @@ class Member:
     killed_because: str = ""
     refusal: str = ""  # of the system, to fork it
 
+    @property
+    def name(self) -> dict[str, object]:
+        """What the log calls it; one that was never forked has no pid."""
+        pid = {"pid": self.pid} if self.pid else {}
+        return {"worker": self.slot, **pid, "generation": self.generation}
+
     def is_proven(self, *, requests: int, now: float) -> bool:
         """Has it served well enough not to be blamed for how it was born?"""
         is_old = bool(self.ready_at) and now - self.ready_at >= PROVEN_SECONDS

@@ -141,3 +141,9 @@ def test_an_idle_worker_died_in_no_request(pipe: tuple[int, int]) -> None:
 def test_whoever_retired_is_no_error(pipe: tuple[int, int]) -> None:
     line = logged(obituary(state=State.RETIRING, exit="exit code 0"), pipe)
     assert "info retired worker" in line
+
+
+def test_one_that_was_never_forked_has_no_pid(pipe: tuple[int, int]) -> None:
+    end = obituary(State.KILLED)
+    end.member.pid = 0
+    assert "retired worker worker=3 generation=7" in logged(end, pipe)
