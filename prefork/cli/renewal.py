@@ -16,7 +16,7 @@ WORDING = {
     "rehearse": "seeing whether the new program could take over from {version}",
     "upgraded": "the master is version {version} now",
     "check": "reading the configuration",
-    "boot": "importing the application",
+    "boot": "{loading}",
     "canary": "trying it on one worker",
     "roll": "replacing workers: {workers} of {wanted}",
     "commit": "all workers are new",

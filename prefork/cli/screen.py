@@ -16,7 +16,6 @@ from prefork.cli.status import (
     describe_queue,
     describe_reload,
     describe_workers,
-    sees_requests,
 )
 from prefork.cli.view import HEAD, RIGHT, View, Viewer, cells, in_order, title
 from prefork.errors import CommandError
@@ -28,6 +27,7 @@ from prefork.monitor.figures import (
     format_duration,
     format_share,
 )
+from prefork.monitor.rates import Rates
 
 HELP = "↑↓ select   d dump its stacks   r reload   + - scale   q quit"
 BAR = 24  # columns
@@ -126,8 +126,9 @@ class Screen:
 
     def _draw_figures(self, view: View) -> Sequence[Text]:
         status = view.status
-        is_known = sees_requests(status)
-        lines = [*self._draw_rates(view)] if is_known else [_draw_workers(status)]
+        lines = [_draw_workers(status)]
+        if view.rates is not None:
+            lines = [*self._draw_rates(view.rates, status)]
         for bind in status["binds"]:
             style = "bold red" if bind["queue"] else ""
             text = bind["url"] + describe_queue(bind)
@@ -137,8 +138,7 @@ class Screen:
             lines.append(_line(("reload      ", "dim"), (text, style)))
         return lines
 
-    def _draw_rates(self, view: View) -> Sequence[Text]:
-        rates = view.rates
+    def _draw_rates(self, rates: Rates, status: Fields) -> Sequence[Text]:
         room = max(10, min(60, self._console.width - 40))
         busy_style = "red" if rates.busy > 0.9 else "green"
         return [
@@ -151,7 +151,7 @@ class Screen:
                 ("busy        ", "dim"),
                 (f"{format_share(rates.busy):<8}", "bold"),
                 (draw_bar(rates.busy, BAR), busy_style),
-                (f"   {describe_workers(view.status)}", ""),
+                (f"   {describe_workers(status)}", ""),
             ),
             _line(
                 ("latency     ", "dim"),

@@ -71,7 +71,7 @@ def describe(status: Fields) -> Iterator[str]:
 
 def sees_requests(status: Fields) -> bool:
     """Not if the workers keep a program, which alone knows what it serves."""
-    return all(slot["requests"] is not None for slot in status["slots"])
+    return status["totals"] is not None
 
 
 def _describe_requests(status: Fields) -> str:

@@ -5,7 +5,7 @@ import select
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from prefork.cli.calling import Master, add_choice, ask, choose, follow
+from prefork.cli.calling import Fields, Master, add_choice, ask, choose, follow
 from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.progress import explain_failure, show
 from prefork.cli.renewal import INTERRUPTED
@@ -14,7 +14,7 @@ from prefork.errors import EXIT_OK, PreforkError
 
 PROG = "prefork stop"
 LAST_STEPS = 5.0  # seconds from the last word to the end of the process
-WORDING = {"stop": "{workers} workers to go, {busy} busy"}
+WORDING = {"stop": "{workers} workers to go{busy}"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,7 +54,8 @@ def main(argv: Sequence[str]) -> int:
 def _stop(master: Master, *, quick: bool) -> int:
     """Its pid file and ports are free when this returns."""
     process = _open_process(master.pid)
-    end = show(follow(master, "stop", quick=quick, wait=True), WORDING)
+    story = follow(master, "stop", quick=quick, wait=True)
+    end = show(map(_word_busy, story), WORDING)
     if process is not None:
         poll = select.poll()
         poll.register(process, select.POLLIN)
@@ -64,6 +65,12 @@ def _stop(master: Master, *, quick: bool) -> int:
         return explain_failure(end, prog=PROG, what="stopped, but not all is well")
     print("stopped")
     return EXIT_OK
+
+
+def _word_busy(line: Fields) -> Fields:
+    """How many are is not known of programs that are kept."""
+    busy = line.get("busy")
+    return line | {"busy": "" if busy is None else f", {busy} busy"}
 
 
 def _open_process(pid: int) -> int | None:

@@ -33,7 +33,7 @@ class View:
     """A server at one moment: what its master says, and what the system does."""
 
     status: Fields
-    rates: Rates
+    rates: Rates | None  # None: nobody sees the requests
     usages: dict[int, Usage]  # by pid
 
 
@@ -50,7 +50,8 @@ class Viewer:
         status = ask(self.master, "status")
         slots = status["slots"] if knows_pids(self.master, status) else []
         pids = [pid for slot in slots if (pid := find_pid(slot))]
-        return View(status, self._watch.look(status), self._usages.look(pids))
+        rates = self._watch.look(status) if sees_requests(status) else None
+        return View(status, rates, self._usages.look(pids))
 
 
 def in_order(view: View) -> list[Fields]:
@@ -96,7 +97,7 @@ def title(status: Fields) -> str:
 def _describe(view: View) -> Iterator[str]:
     status, rates = view.status, view.rates
     yield title(status)
-    if sees_requests(status):
+    if rates is not None:
         yield (
             f"requests/s {format_count(rates.requests)}, "
             f"errors/s {format_count(rates.errors)}, busy {format_share(rates.busy)}, "

@@ -2,6 +2,7 @@
 
 4/8 busy, 1520 req/s, gen 7, queue 0
 reloading (canary), 4/8 busy, 1498 req/s, gen 7, queue 0
+3/2:8 serve, gen 7, queue 0
 """
 
 from collections.abc import Iterator
@@ -33,8 +34,11 @@ class Headline:
         workers = count_workers(self._house)
         if activity := self.read_activity():
             yield activity
-        yield f"{workers['busy']}/{workers['serving'] + workers['leaving']} busy"
-        yield f"{rate:.0f} req/s"
+        if workers["busy"] is None:
+            yield f"{workers['serving']}/{workers['scale']} serve"
+        else:
+            yield f"{workers['busy']}/{workers['serving'] + workers['leaving']} busy"
+            yield f"{rate:.0f} req/s"
         yield f"gen {self._house.staff.target.number}"
         if (queue := self._read_queues()) is not None:
             yield f"queue {queue}"

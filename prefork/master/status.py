@@ -57,15 +57,15 @@ def _members(house: House) -> list[Member]:
 
 def count_workers(house: House) -> Fields:
     """How many there should be, and how many are how far."""
-    roster = house.crew.roster
+    roster, read = house.crew.roster, house.scoreboard.read
     serving = roster.in_states(State.SERVING)
-    read = house.scoreboard.read
     leaving = roster.in_states(State.RETIRING, State.ABORTED, State.KILLED)
+    busy = sum(read(member.slot).is_busy for member in (*serving, *leaving))
     return {
         "wanted": house.staff.wanted,
         "scale": str(house.staff.scale),  # "8", or the least and the most: "2:8"
         "serving": len(serving),
-        "busy": sum(read(member.slot).is_busy for member in (*serving, *leaving)),
+        "busy": busy if house.staff.target.settings.sees_requests else None,
         "starting": len(roster.in_states(*STARTING)),
         "leaving": len(leaving),
     }
@@ -80,21 +80,23 @@ def _describe_binds(house: House) -> Iterator[Fields]:
 def _describe_slot(house: House, member: Member, now: float) -> Fields:
     tenant = house.scoreboard.read(member.slot)
     state, since = _state_of(member, tenant)
+    # The figures of a program that is kept are its own.
+    known = not tenant.is_keeper
     return {
         "slot": member.slot,
         "pid": member.pid or None,
         "generation": member.generation,
         "state": state,
         "seconds": max(0.0, now - since),
-        "busy": tenant.is_busy,
+        "busy": tenant.is_busy if known else None,
         "request": tenant.request,  # peer, method and target; when idle, of the last
         "request_seconds": _request_seconds(tenant, now),
-        "requests": None if tenant.is_keeper else tenant.requests,
-        "errors": None if tenant.is_keeper else tenant.errors,
+        "requests": tenant.requests if known else None,
+        "errors": tenant.errors if known else None,
         "program": (tenant.is_keeper and tenant.program) or None,  # the pid of it
-        "busy_seconds": tenant.busy / SECOND,
-        "lobby": tenant.lobby,
-        "draining": tenant.draining,
+        "busy_seconds": tenant.busy / SECOND if known else None,
+        "lobby": tenant.lobby if known else None,
+        "draining": tenant.draining if known else None,
         "uptime": now - member.ordered_at,
     }
 
@@ -145,6 +147,8 @@ def _describe_reload(house: House) -> Fields:
 
 
 def _describe_totals(house: House) -> Fields:
+    if not house.staff.target.settings.sees_requests:
+        return {"totals": None, "latency": None}
     totals = read_totals(house.scoreboard)
     return {
         "totals": {

@@ -16,6 +16,7 @@ from prefork.master.reactor import Reactor
 from prefork.master.roster import FOREVER
 from prefork.monitor.log import Log
 from prefork.settings import Settings
+from prefork.settings.gateways import GATEWAYS
 from prefork.system.channel import Channel, Message
 from prefork.system.listen import Listener
 
@@ -199,7 +200,8 @@ class Templates:
         was, failure = generation.stage, generation.failure
         self._forget(generation)
         if failure or was is not Stage.DISMISSED:
-            when = "importing the application" if was is Stage.LOADING else "running"
+            loading = GATEWAYS[generation.settings.gateway].loading
+            when = loading if was is Stage.LOADING else "running"
             failure = failure or f"template died while {when}: {self._explain(code)}"
             self._on_failed(generation, failure)
         return True

@@ -12,6 +12,7 @@ from prefork.master.roster import Member
 from prefork.master.staff import MOST_WORKERS
 from prefork.master.states import State
 from prefork.master.status import count_workers, describe
+from prefork.settings.gateways import GATEWAYS
 from prefork.settings.scale import Scale, parse_scale
 
 MAY_BE_DUMPED = (State.SERVING, State.RETIRING)  # earlier, the signal would kill
@@ -136,8 +137,12 @@ class Verbs:
             return {"phase": "wait", "workers": 0, "wanted": wanted}
         new = succession.candidate
         serving = self._house.crew.roster.serving(new.number) if new else []
-        phase = succession.reload.phase.value
-        return {"phase": phase, "workers": len(serving), "wanted": wanted}
+        return {
+            "phase": succession.reload.phase.value,
+            "loading": GATEWAYS[self._house.staff.target.settings.gateway].loading,
+            "workers": len(serving),
+            "wanted": wanted,
+        }
 
     def _stop(self, fields: Fields) -> Fields | Story:
         """Stop, or `quick`ly; with `wait` the answer tells who is still there."""

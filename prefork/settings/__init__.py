@@ -8,7 +8,7 @@ pages follow.
 from dataclasses import dataclass
 
 from prefork.settings.clients import Clients
-from prefork.settings.gateways import WSGI
+from prefork.settings.gateways import SERVING, WSGI
 from prefork.settings.process import Process
 from prefork.settings.serving import Serving
 
@@ -39,6 +39,11 @@ class Settings(Process, Clients, Serving):  # of bases, the last one's fields co
     def is_complete(self) -> bool:
         """Is there something to serve?"""
         return bool(self.app or self.wrap)
+
+    @property
+    def sees_requests(self) -> bool:
+        """Not if a worker keeps a program, which alone knows what it serves."""
+        return self.gateway in SERVING.split()
 
     @property
     def title(self) -> str:

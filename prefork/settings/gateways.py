@@ -23,6 +23,7 @@ class Gateway:
     operand_help: str
     about: str  # a sentence
     missing: str  # what to say when it is not given
+    loading: str  # what a template does before it can fork workers
     examples: tuple[tuple[str, str], ...]  # what to type, what it does
     protocol: str = ""  # of addresses that name none; "": http
     is_greedy: bool = False  # does all that follows belong to the operand?
@@ -41,6 +42,7 @@ GATEWAYS = {
         about="Serve a WSGI application from a pool of pre-forked worker processes.",
         missing="no application: name it here, such as app:wsgi for the\n"
         'callable wsgi of app.py, or in prefork.toml: app = "app:wsgi"',
+        loading="importing the application",
         examples=(
             ("prefork-wsgi app:wsgi", "http://127.0.0.1:8000"),
             ("prefork-wsgi -w 8 -b unix:/run/app.sock app:wsgi", "behind a web server"),
@@ -54,6 +56,7 @@ GATEWAYS = {
         about="Serve CGI programs from a pool of pre-forked worker processes.",
         missing="no programs: name their directory here, such as ./cgi-bin, or\n"
         "a single program, or say --wrap to run what the web server names",
+        loading="looking at the programs",
         examples=(
             ("prefork-cgi ./cgi-bin", "http://127.0.0.1:8000"),
             ("prefork-cgi -b fastcgi+unix:/run/cgi.sock ./cgi-bin", "behind nginx"),
@@ -66,6 +69,7 @@ GATEWAYS = {
         operand_help="it and what it is given, -- before them",
         about="Keep copies of a FastCGI program running that accept on one socket.",
         missing="no program: name it here, after --, such as -- php-cgi",
+        loading="looking for the program",
         examples=(
             ("prefork exec -- php-cgi", "fastcgi://127.0.0.1:8000"),
             ("prefork exec -w 8 -b unix:/run/php.sock -- php-cgi", "behind nginx"),
