@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from prefork.system.signals import name_of
 
@@ -131,17 +131,20 @@ def _wait_for_exit(pid: int, patience: float) -> int:
         time.sleep(0.0005)
 
 
-def reap() -> list[tuple[int, int]]:
-    """Every child that has exited: (pid, status as os.waitstatus_to_exitcode)."""
-    exited: list[tuple[int, int]] = []
+def reap() -> Iterator[tuple[int, int]]:
+    """Every child that has exited: (pid, status as os.waitstatus_to_exitcode).
+
+    Each is reaped when it is asked for: until then it can be signalled, and its pid
+    is nobody else's.
+    """
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return exited
+            return
         if not pid:
-            return exited
-        exited.append((pid, os.waitstatus_to_exitcode(status)))
+            return
+        yield pid, os.waitstatus_to_exitcode(status)
 
 
 def describe_exit(code: int) -> str:

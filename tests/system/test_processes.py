@@ -258,7 +258,24 @@ def test_a_parent_that_is_dead_already_is_said_to_be() -> None:
 
 
 def test_without_children_nobody_is_reaped() -> None:
-    as_master(lambda: reap() == [] or os._exit(1))
+    as_master(lambda: [*reap()] == [] or os._exit(1))
+
+
+def test_who_is_not_looked_at_yet_can_still_be_signalled() -> None:
+    """A master that buries one may want to end the other, which has died as well."""
+
+    def master() -> None:
+        pids = [in_child(lambda: None) for _ in range(2)]
+        for pid in pids:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        exited = reap()
+        first, _ = next(exited)
+        (second,) = {*pids} - {first}
+        os.kill(second, signal.SIGKILL)
+        assert next(exited) == (second, 0)
+        assert not [*exited]
+
+    as_master(master)
 
 
 def test_everybody_who_has_exited_is_reaped_at_once() -> None:
