@@ -157,7 +157,9 @@ MORE = {  # what a line of help has no room for
     "rlimit": "It is a limit of getrlimit(2) in small letters, such as nofile=4096, "
     "core=0, as=2G or stack=unlimited, and becomes both the soft and the hard one.  "
     "Only root may raise a hard one.  The master keeps its own.",
-    "daemon": "The command waits until workers are ready, or says why they are not.",
+    "daemon": "The command waits until workers are ready, or says why they are not.  "
+    "What is logged from then on is lost unless there is an error_logfile, or stderr "
+    "is a file: a warning says so.",
     "control": "A path, @NAME (a socket without a file), or none.  Only root and the "
     "user of the master are heard there.",
     "pid": "The file is locked as long as the master runs, so a file that was left "

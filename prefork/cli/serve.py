@@ -16,12 +16,15 @@ from prefork.monitor.scoreboard import Scoreboard
 from prefork.settings import Settings
 from prefork.settings.registry import from_json
 from prefork.system import home, listen
-from prefork.system.daemon import Handshake, detach
+from prefork.system.daemon import Handshake, detach, is_file
 from prefork.system.listen import Listener
 from prefork.system.local import open_door
 from prefork.system.notify import Notifier
 from prefork.system.pidfile import PidFile
-from prefork.system.stdin import fill_gaps
+from prefork.system.stdin import STDERR, fill_gaps
+
+NO_LOG = "the server leaves the terminal, and has no log file"
+NAME_ONE = "set error_logfile: PREFORK_ERROR_LOGFILE=FILE, or a line of prefork.toml"
 
 
 def serve(
@@ -84,18 +87,22 @@ def _make_master(
     pid_file: PidFile | None,
     door: Listener | None,
 ) -> Master:
-    has_file = settings.error_logfile != "-"
+    logs = Logs(settings)
 
     def tell_the_shell() -> None:
-        if handshake is not None:
-            handshake.ready(keep_stderr=has_file)
+        if handshake is None:
+            return
+        has_file = settings.error_logfile != "-"
+        if not has_file and not is_file(STDERR):
+            logs.log.warning("log ends here", reason=NO_LOG, advice=NAME_ONE)
+        handshake.ready(keep_stderr=has_file)
 
     return Master(
         settings,
         arguments,
         scoreboard=inherited.open_scoreboard(),
         listeners=listeners,
-        logs=Logs(settings),
+        logs=logs,
         pid_file=pid_file,
         door=door,
         notifier=inherited.notifier,

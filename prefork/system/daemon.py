@@ -31,7 +31,7 @@ class Handshake:
         """
         # First silent: after the byte the terminal belongs to the shell again.
         for fd in (STDOUT,) if keep_stderr else (STDOUT, STDERR):
-            if not _is_file(fd):
+            if not is_file(fd):
                 silence(fd)
         try:
             self._tell(EXIT_OK)
@@ -95,5 +95,6 @@ def _wait_verdict(verdict: int) -> int:
     return EXIT_REFUSED
 
 
-def _is_file(fd: int) -> bool:
+def is_file(fd: int) -> bool:
+    """Is it one that somebody has redirected it to?  Then it outlives the terminal."""
     return stat.S_ISREG(os.fstat(fd).st_mode)
