@@ -5,8 +5,9 @@ import signal
 from collections.abc import Iterator
 
 from prefork.cli.start import start
-from prefork.errors import ConfigError
+from prefork.errors import ConfigError, PreforkError
 from prefork.settings.gateways import EXEC
+from prefork.spawn.console import complain
 from prefork.spawn.launch import check_doubts, find_owners
 from prefork.spawn.options import Options
 from prefork.spawn.owners import ROOT
@@ -16,12 +17,21 @@ ANY = "0.0.0.0"
 
 def supervise(options: Options) -> int:
     """Keep the program running until told to stop; return the exit status."""
+    try:
+        arguments = [*_check_and_translate(options)]
+    except PreforkError as error:
+        complain(str(error), prefix="prefork-fcgi: ")
+        return error.exit_status
+    _undo_restore()
+    return start(EXEC, arguments)
+
+
+def _check_and_translate(options: Options) -> Iterator[str]:
     check_doubts(options)
     is_root = os.getuid() == ROOT
     if is_root:
         find_owners(options)  # to refuse whom spawn-fcgi refuses
-    _undo_restore()
-    return start(EXEC, [*translate(options, is_root=is_root)])
+    return translate(options, is_root=is_root)
 
 
 def _undo_restore() -> None:
@@ -36,6 +46,8 @@ def translate(options: Options, *, is_root: bool) -> Iterator[str]:
     What only root may ask for is passed over if others do, as spawn-fcgi does.
     Raises ConfigError for what a server has not.
     """
+    if options.forks < 1:
+        raise ConfigError(f"with -F {options.forks} there would be nothing to keep")
     yield from ("--bind", _find_address(options))
     yield from ("--workers", str(options.forks), "--backlog", str(options.backlog))
     if options.mode is not None:

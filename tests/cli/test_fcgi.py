@@ -160,16 +160,25 @@ def test_strict_refuses_a_user_that_leaves_roots_groups(
 
 @process
 @pytest.mark.skipif(os.getuid() != 0, reason="not root")
-@pytest.mark.parametrize("more", [[], ["--supervise", "-n"]])
+@pytest.mark.parametrize(
+    ("more", "status", "name"),
+    [([], 255, "spawn-fcgi"), (["--supervise", "-n"], 78, "prefork-fcgi")],
+)
 @pytest.mark.parametrize(
     ("option", "reason"), [("-u", "uid"), ("-g", "gid"), ("-U", "uid"), ("-G", "gid")]
 )
 def test_nothing_is_made_roots_by_name(
-    script: Path, tmp_path: Path, option: str, reason: str, more: list[str]
+    script: Path,
+    tmp_path: Path,
+    option: str,
+    reason: str,
+    more: list[str],
+    status: int,
+    name: str,
 ) -> None:
     done = run(script, *more, option, "root", "-s", tmp_path / "s", "--", "/bin/true")
-    assert done.returncode == 255
-    assert done.stderr == f"spawn-fcgi: I will not set {reason} to 0\n"
+    assert done.returncode == status
+    assert done.stderr == f"{name}: I will not set {reason} to 0\n"
 
 
 # What the program is given

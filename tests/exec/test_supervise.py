@@ -8,9 +8,9 @@ import pytest
 from serving import eventually
 from serving.keeper import Keeper
 
-from prefork.cli.supervise import translate
+from prefork.cli.supervise import supervise, translate
 from prefork.config import load
-from prefork.errors import ConfigError
+from prefork.errors import EXIT_CONFIG, ConfigError
 from prefork.settings import Settings
 from prefork.settings.gateways import EXEC
 from prefork.spawn.options import parse
@@ -86,6 +86,26 @@ def test_a_line_for_the_shell_is_one() -> None:
 def test_a_jail_is_refused() -> None:
     with pytest.raises(ConfigError, match="-c cannot be supervised"):
         supervised("-p", "9", "-c", "/jail")
+
+
+def test_none_is_nothing_to_keep() -> None:
+    with pytest.raises(ConfigError, match="with -F 0 there would be nothing to keep"):
+        supervised("-p", "9", "-F", "0")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("-p 9 -F 0", "prefork-fcgi: with -F 0 there would be nothing to keep"),
+        ("-p 99999 --strict", "prefork-fcgi: port 99999"),
+    ],
+)
+def test_what_cannot_be_kept_is_bad_configuration(
+    words: str, complaint: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = parse(["--supervise", *words.split(), "--", "./program"])
+    assert supervise(options) == EXIT_CONFIG
+    assert complaint in capfd.readouterr().err
 
 
 @pytest.mark.process
