@@ -9,6 +9,8 @@ from prefork.monitor.scoreboard import Tenant
 
 SECOND = 10**9  # nanoseconds
 OUT_OF_MEMORY = "killed by the kernel: out of memory (cgroup)"
+WELL = "exit code 0"
+DAEMON = "(a program that goes into the background cannot be kept)"
 # What a process brings upon itself: signal(7), "Standard signals", Core.  Sent by
 # someone else it looks the same.
 FAULTS = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
@@ -28,7 +30,7 @@ class Obituary:
     def is_blamed(self) -> bool:
         """Did it die before its time?  Not if it had retired, or was not needed."""
         if self.state is State.RETIRING:
-            return self.exit != "exit code 0"
+            return self.exit != WELL
         if self.state is State.KILLED:
             return bool(self.member.killed_because)
         return True
@@ -45,6 +47,8 @@ class Obituary:
             return f"killed by prefork: {self.member.killed_because}"
         if self.exit in FAULTS:
             return f"crashed: {self.exit}"
+        if self.tenant.is_keeper and self.exit == WELL:
+            return f"{WELL} too early {DAEMON}"
         return f"{self.exit} from outside" if "SIG" in self.exit else self.exit
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from prefork.system.descriptors import close_on_exec
 from prefork.system.processes import die_with
 from prefork.system.program import ALL_SIGNALS
+from prefork.system.refusal import explain_refusal
 from prefork.system.signals import blocked, unblock_all
 
 STDIN, STDOUT, STDERR = range(3)
@@ -116,7 +117,7 @@ def execute(file: str, command: list[str], *, listener: int) -> Execution:
         os.waitpid(pid, 0)
         os.close(stdout)
         os.close(stderr)
-        raise OSError(int(code), os.strerror(int(code)), file)
+        raise explain_refusal(OSError(int(code), os.strerror(int(code)), file), file)
     os.set_blocking(stdout, False)
     os.set_blocking(stderr, False)
     return Execution(pid, stdout, stderr)

@@ -10,6 +10,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+from prefork.system.refusal import explain_refusal
+
 PIPE = -1  # to start(): a pipe, whose other end is ours
 # A program finds every signal as it is by default, whatever a worker ignores.
 ALL_SIGNALS = [
@@ -121,9 +123,9 @@ def start(
             setsigmask=(),
             setsigdef=ALL_SIGNALS,
         )
-    except OSError:
+    except OSError as error:
         _close(ours)
-        raise
+        raise explain_refusal(error, file) from None
     finally:
         _close(theirs)
     for fd in ours:

@@ -32,6 +32,7 @@ from prefork.worker.output import Output
 
 LOOK_EVERY = 1.0  # seconds, at what the program uses
 ASK_EVERY = 0.02
+TELL_EVERY = 60.0  # seconds, of copies that leave
 SHORTEST_LIFE = 0.1  # seconds of a copy that another may follow at once
 LEAVE = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 # The master aborts workers that are overdue; the alarm is for when it is gone.
@@ -83,6 +84,8 @@ class Keeper:
         self._look_at = FOREVER  # at what it uses, from when it is ready
         self._ask_at = FOREVER  # the copy to leave, whatever is queued
         self._drains = False
+        self._left = 0  # copies, in good order, since that was told
+        self._tell_at = 0.0
         self.is_retiring = False
 
     def run(self) -> int:
@@ -91,6 +94,7 @@ class Keeper:
         Returns how that ended, as os.waitstatus_to_exitcode(); raises
         ApplicationError if the program cannot be started any more.
         """
+        self._slot.keep(0)
         self._channel.send("settling")
         while True:
             started_at = time.monotonic()
@@ -99,7 +103,7 @@ class Keeper:
             lived = time.monotonic() - started_at
             if not self._may_begin_again(status, lived):
                 return status
-            self._log.debug("program left", seconds=round(lived, 3))
+            self._tell_of_leave(time.monotonic(), lived)
 
     def _start(self) -> Execution:
         command = self._command
@@ -117,6 +121,13 @@ class Keeper:
         """Has it left in good order, as php-cgi does after some hundred requests?"""
         has_served = self._is_ready and lived >= SHORTEST_LIFE
         return status == 0 and has_served and not self.is_retiring
+
+    def _tell_of_leave(self, now: float, lived: float) -> None:
+        """Not each time: with php-cgi, under load, it may be often."""
+        self._left += 1
+        if now >= self._tell_at:
+            self._log.info("program left", times=self._left, lived=round(lived, 1))
+            self._left, self._tell_at = 0, now + TELL_EVERY
 
     @property
     def _is_ready(self) -> bool:

@@ -88,6 +88,7 @@ def test_one_that_leaves_in_good_order_is_followed_at_once(
     assert int(keeper.ask()) != left
     assert "lost worker" not in keeper.log
     assert len(keeper.workers()) == 1
+    keeper.wait_log(r"info program left worker=0 pid=\d+ times=1 lived=\d")
 
 
 def test_a_program_that_ends_before_it_has_settled_is_no_start(
@@ -97,12 +98,25 @@ def test_a_program_that_ends_before_it_has_settled_is_no_start(
     assert keeper.wait() == 70
     assert "cannot start" in keeper.log
     assert "I cannot" in keeper.log
+    assert "exit code 0 too early (a program that goes into the" in keeper.log
+    assert "requests=" not in keeper.log
 
 
 def test_a_program_that_is_not_there_is_no_start(keeper: Keeper) -> None:
     keeper.keep("no-such-program", wait=False)
     assert keeper.wait() == 70
     assert "cannot run no-such-program: there is no such program in PATH" in keeper.log
+
+
+def test_a_script_without_its_interpreter_is_no_start(keeper: Keeper) -> None:
+    program = keeper.directory / "it"
+    program.write_text("#!/bin/sh\r\n")
+    program.chmod(0o755)
+    keeper.keep(str(program), wait=False)
+    assert keeper.wait() == 70
+    assert rf"cannot run {program}: what it needs to run is not there: '/bin/sh\r'" in (
+        keeper.log
+    )
 
 
 def test_a_reload_replaces_all_copies(keeper: Keeper, program: str) -> None:

@@ -24,6 +24,7 @@ def obituary(
     uptime: float = 1.0,
     current: bytes = b"",
     running: float = 0.0,
+    is_keeper: bool = False,
 ) -> Obituary:
     """The end of worker 3, which was born `uptime` seconds ago."""
     scoreboard = Scoreboard()
@@ -33,6 +34,8 @@ def obituary(
         slot.end(now=0, sent=0)
     if current:
         slot.begin(current, now=int((NOW - running) * SECOND), deadline=0)
+    if is_keeper:
+        slot.keep(0)
     member = Member(3, 7, NOW - uptime, 0.0, 60.0, 30.0, pid=812, state=state)
     member.ready_at = NOW - uptime
     member.killed_because = because
@@ -144,6 +147,15 @@ def test_whoever_retired_is_no_error(pipe: tuple[int, int]) -> None:
 
 
 def test_one_that_was_never_forked_has_no_pid(pipe: tuple[int, int]) -> None:
-    end = obituary(State.KILLED)
+    end = obituary(state=State.KILLED, exit="was not registered in time")
     end.member.pid = 0
     assert "retired worker worker=3 generation=7" in logged(end, pipe)
+
+
+def test_a_program_that_leaves_well_and_too_early_is_told_what_it_may_have_done() -> (
+    None
+):
+    end = obituary(exit="exit code 0", is_keeper=True)
+    assert end.cause.startswith("exit code 0 too early (a program that goes into")
+    assert obituary(exit="exit code 0").cause == "exit code 0"
+    assert obituary(exit="exit code 3", is_keeper=True).cause == "exit code 3"
