@@ -8,7 +8,7 @@ process; and the crew forgets a worker in the moment it is reaped.
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -84,6 +84,7 @@ class Crew:
             ours.close()
             theirs.close()
             return False
+        member.doors = [listener.door for listener in generation.listeners]
         self._scoreboard.admit(
             member.slot, generation=generation.number, now=int(now * SECOND)
         )
@@ -117,7 +118,7 @@ class Crew:
             case ("registered" | "settling" | "ready" | "leaving") as kind, _:
                 self._believe(member, Event[kind.upper()], message.sender)
             case "homeless", {"clients": list()}:
-                self._relief.pass_on(member, message)
+                self._relief.pass_on(member, message, time.monotonic())
             case "replace", {"reason": str(reason)}:
                 member.wants_replacement = True
                 self.log.info("replacing worker", **member.name, reason=reason)
@@ -153,8 +154,12 @@ class Crew:
 
     # Leaving
 
-    def retire(self, member: Member) -> None:
-        self._apply(member, Event.RETIRE)
+    def retire(self, leavers: Iterable[Member]) -> None:
+        """Have them finish and leave; the clients they keep go to who stays."""
+        leavers = list(leavers)
+        heirs = self._relief.doors_without(leavers)
+        for member in leavers:
+            self._apply(member, Event.RETIRE, heirs)
 
     def send(self, member: Member, kind: str, **content: object) -> bool:
         """Say something to a worker; False if that is not possible."""
@@ -267,12 +272,13 @@ class Crew:
                 "poison request", request=suspect, lost=crashes.MANY, within=within
             )
 
-    def _apply(self, member: Member, event: Event) -> None:
+    def _apply(self, member: Member, event: Event, heirs: Sequence[str] = ()) -> None:
+        """`heirs`: the doors behind which others go on, for one who retires."""
         match self.roster.apply(member, event, time.monotonic()):
             case Action.ANNOUNCE:
                 self._on_ready(member)
             case Action.TELL:
-                self.send(member, "retire", drain=self.drain)
+                self.send(member, "retire", drain=self.drain, heirs=heirs)
             case Action.ABORT:
                 self.log.error(
                     "aborting worker",

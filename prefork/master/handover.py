@@ -14,7 +14,7 @@ from prefork.errors import ConfigError
 
 # Of the JSON; but also of the scoreboard's layout, and of the words that templates
 # and workers of before go on using.  To change one of them is to change this.
-VERSION = 5
+VERSION = 6
 
 State = dict[str, Any]
 

@@ -1,10 +1,11 @@
-"""Relief: who serves for long gives other clients to idle siblings.
+"""Relief: who serves for long, or retires, gives clients to siblings.
 
 The worker's side is in prefork/worker/relief.py.
 """
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prefork.master.roster import Member, Roster
@@ -15,6 +16,22 @@ from prefork.system.signals import RELIEVE
 
 LONG = 0.2  # seconds that a request may take before others stop waiting for it
 SECOND = 1_000_000_000
+
+# A descriptor, and what goes with it; the name of its door comes first.
+Traveller = tuple[int, Sequence[Any]]
+
+
+@dataclass(slots=True)
+class Home:
+    """A worker that could take clients in; the one of least weight is the best."""
+
+    member: Member
+    burdens: tuple[bool, ...]
+    load: int  # clients that it has
+
+    @property
+    def weight(self) -> tuple[tuple[bool, ...], int]:
+        return self.burdens, self.load
 
 
 class Relief:
@@ -40,43 +57,74 @@ class Relief:
             return
         for member in members:
             tenant = tenants[member.slot]
-            if self._is_stuck(tenant, now) and member.relieved != tenant.serial:
-                member.relieved = tenant.serial
+            if self._is_stuck(member, tenant, now):
+                member.relieved, member.given_at = tenant.serial, 0.0
                 os.kill(member.pid, RELIEVE)
+            elif not tenant.is_busy and now - member.given_at >= LONG:
+                member.given_at = 0.0  # by now it has taken them in
 
     @staticmethod
-    def _is_stuck(tenant: Tenant, now: float) -> bool:
-        lasts = now - tenant.started / SECOND
-        return tenant.is_busy and lasts >= LONG and tenant.lobby > 0
+    def _is_stuck(member: Member, tenant: Tenant, now: float) -> bool:
+        """Does it keep somebody waiting, be it in its lobby or in its channel?"""
+        if not tenant.is_busy or now - tenant.started / SECOND < LONG:
+            return False
+        is_new = tenant.lobby > 0 and member.relieved != tenant.serial
+        return is_new or member.given_at > 0
 
-    def pass_on(self, sender: Member, message: Message) -> None:
+    def doors_without(self, leavers: Iterable[Member]) -> list[str]:
+        """The doors behind which somebody serves on when these have left."""
+        gone = {member.slot for member in leavers}
+        stay = [m for m in self._open(State.SERVING) if m.slot not in gone]
+        return list({door: None for member in stay for door in member.doors})
+
+    def pass_on(self, sender: Member, message: Message, now: float) -> None:
         """Share them out among those who have time; the descriptors are copies.
 
-        If there was no room here for all of these, some clients are lost.
+        If there was no room here for all of these, some clients are lost; and so are
+        those who came by a door that nobody has any more.
         """
-        clients = list(
-            zip(message.descriptors, message.fields["clients"], strict=False)
-        )
-        homes = self._homes(sender)
-        for n, home in enumerate(homes):
-            if share := clients[n :: len(homes)]:
-                self._place(share, [home, *homes, sender])
+        rows = zip(message.descriptors, message.fields["clients"], strict=False)
+        travellers = [(fd, row) for fd, row in rows if row and isinstance(row, list)]
+        self._share_out(travellers, self._homes(sender), now)
         for fd in message.descriptors:
             os.close(fd)
 
-    def _place(self, share: Sequence[tuple[int, Any]], homes: Iterable[Member]) -> None:
-        """With the first who can be told: one may have died just now."""
-        descriptors, clients = zip(*share, strict=True)
-        for home in homes:
-            if self._send(home, "take in", descriptors=descriptors, clients=clients):
-                return
+    def _share_out(
+        self, travellers: Sequence[Traveller], homes: Sequence[Home], now: float
+    ) -> None:
+        """Again among the others, if one cannot be told: it has died just now."""
+        shares: dict[int, list[Traveller]] = {}
+        for traveller in travellers:
+            _, (door, *_) = traveller
+            fit = [n for n, home in enumerate(homes) if door in home.member.doors]
+            if fit:
+                best = min(fit, key=lambda n: homes[n].weight)
+                homes[best].load += 1
+                shares.setdefault(best, []).append(traveller)
+        for n, share in shares.items():
+            if not self._give(homes[n].member, share, now):
+                others = [home for home in homes if home is not homes[n]]
+                self._share_out(share, others, now)
 
-    def _homes(self, sender: Member) -> list[Member]:
-        """Idle workers; else any other; else who had them."""
-        serving = self._open(State.SERVING)
-        others = [member for member in serving if member is not sender]
-        idle = [m for m in others if not self._scoreboard.read(m.slot).is_busy]
-        return idle or others or [sender]
+    def _give(self, home: Member, share: Sequence[Traveller], now: float) -> bool:
+        descriptors, clients = zip(*share, strict=True)
+        home.given_at = now
+        return self._send(home, "take in", descriptors=descriptors, clients=clients)
+
+    def _homes(self, sender: Member) -> list[Home]:
+        """Idle workers before others; who had them, and who leaves, come last."""
+        homes, is_leaving = [], sender.state is not State.SERVING
+        for member in self._open(State.SERVING, State.RETIRING):
+            tenant = self._scoreboard.read(member.slot)
+            burdens = (
+                member.state is State.RETIRING,
+                member is sender,
+                tenant.is_busy,
+                # It will have to leave as well, if a reload is why the sender does.
+                is_leaving and member.generation == sender.generation,
+            )
+            homes.append(Home(member, burdens, tenant.lobby))
+        return homes
 
     def _open(self, *states: State) -> list[Member]:
         """Not a canary: no client is to meet what is only being tried."""

@@ -34,6 +34,8 @@ class Member:
     explained: int = 0  # serial of the request whose stacks were
     explain_at: float = 0.0  # not again before
     relieved: int = 0  # serial of the request during which its clients were moved
+    given_at: float = 0.0  # when clients came that it may not have taken in yet
+    doors: list[str] = field(default_factory=list)  # of the listeners that it has
     pid: int = 0  # 0: not known yet
     state: State = State.ORDERED
     since: float = 0.0  # when it came to this state

@@ -79,8 +79,7 @@ class Staff:
             is_busy=self._crew.is_busy,
         )
         self._order(target, plan.orders, now)
-        for member in plan.retire:
-            self._crew.retire(member)
+        self._crew.retire(plan.retire)
         if canary and self._at_once(canary, now) and not self._roster.of(canary.number):
             self._order(canary, 1, now)
         self._announce_completion()

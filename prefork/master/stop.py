@@ -59,14 +59,13 @@ class Stop:
         # Where doors stay open there is no end of the queue, and it is not lost.
         self._crew.drain = not self._listeners.outlive_us
         serving = self._crew.roster.in_states(State.SETTLING, State.SERVING)
-        for member in self._crew.members():
-            self._crew.retire(member)
+        self._crew.retire(self._crew.members())
         if self._crew.drain and not serving:  # nobody would answer who is queued
             self._order_drainer()
 
     def worker_is_ready(self, member: Member) -> None:
         """The drainer: whoever else was being born has been killed."""
-        self._crew.retire(member)
+        self._crew.retire([member])
         if self._asked > 1:
             self._hurry()
 

@@ -11,7 +11,8 @@ import json
 import select
 import socket
 import struct
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,7 @@ class Channel:
         # waits that long in spite of MSG_DONTWAIT.
         connection.settimeout(None)
         self._socket = connection
+        self._put_aside: deque[Message] = deque()
         self.is_closed = False
 
     def fileno(self) -> int:
@@ -67,12 +69,30 @@ class Channel:
             return False
         return True
 
-    def receive(self) -> list[Message]:
-        """All messages that have arrived; sets `is_closed` at end of file."""
-        messages = []
+    def receive(self) -> Iterator[Message]:
+        """All messages that have arrived; sets `is_closed` at end of file.
+
+        One by one, so that who closes the descriptors of each needs no room for
+        those of all.
+        """
+        while self._put_aside:
+            yield self._put_aside.popleft()
         while (message := self._receive_one()) is not None:
-            messages.append(message)
-        return messages
+            yield message
+
+    def pick(self, kind: str) -> Iterator[Message]:
+        """Those of one kind that have arrived; the others are put aside, and no
+        descriptor tells of them any more: see `has_put_aside`."""
+        while (message := self._receive_one()) is not None:
+            if message.kind == kind:
+                yield message
+            else:
+                self._put_aside.append(message)
+
+    @property
+    def has_put_aside(self) -> bool:
+        """Are there messages that only receive() will find?"""
+        return bool(self._put_aside)
 
     def wait(self) -> Message | None:
         """Block until one message arrives; None at end of file."""

@@ -35,6 +35,7 @@ __all__ = [
     "adjust",
     "close",
     "close_door",
+    "door_name",
     "open_listener",
     "parse_bind",
     "queue_depth",
@@ -100,6 +101,11 @@ class Listener:
         return self.address.located(self.name)
 
     @property
+    def door(self) -> str:
+        """What it is called between processes: see door_name()."""
+        return door_name(self.address.protocol, self.socket)
+
+    @property
     def outlives_us(self) -> bool:
         """Does whoever has passed it keep it open?  Not so what came as stdin."""
         return self.is_inherited and self.address.number != stdin.STDIN
@@ -134,6 +140,11 @@ class Listener:
             is_inherited=state["is_inherited"],
             identity=(device, inode) if state["identity"] else None,
         )
+
+
+def door_name(protocol: str, listener: socket.socket) -> str:
+    """The same in all processes that have this listener, and speak this there."""
+    return f"{protocol} {listener.getsockname()!r}"
 
 
 def open_listener(

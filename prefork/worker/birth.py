@@ -35,6 +35,7 @@ from prefork.worker.loop import SHORTEST_GRACE, Worker
 from prefork.worker.offspring import disinherit_children, have_no_secrets
 from prefork.worker.promotion import FindHazards, Promotion
 from prefork.worker.relief import Relief
+from prefork.worker.retirement import Retirement
 from prefork.worker.service import Gateway, Service
 
 # A worker is told what to do by its master.  These signals are meant for masters
@@ -91,6 +92,7 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
     _put_on_call(relief, settings)
     promotion = Worker(
         lobby=lobby,
+        retirement=Retirement(lobby, relief),
         service=service,
         channel=born.channel,
         signals=signals,
@@ -102,7 +104,6 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
         on_message={
             "reopen": born.reopen_logs,
             "adopt": lambda message: _adopt(lobby, doors[0], message),
-            "take in": relief.take_in,
         },
     ).run()
     if born.access_log is not None:

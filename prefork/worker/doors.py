@@ -11,6 +11,7 @@ from prefork.protocols.proxy import Proxy
 from prefork.protocols.request import Conversation
 from prefork.protocols.table import speak
 from prefork.protocols.terms import Terms
+from prefork.system.listen import door_name
 
 # A listener's O_NONBLOCK is shared by all processes that have it, and a library
 # that an application uses may clear it for all: then accept() would block an idle
@@ -41,7 +42,7 @@ class Door:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SHORTEST_WAIT)
         defaults = {**terms.defaults, **self._variables_of_all()}
         self.terms = replace(terms, defaults=defaults)
-        self.name = f"{protocol} {listener.getsockname()!r}"  # the same in all workers
+        self.name = door_name(protocol, listener)
         self.language = self._own_language = speak(protocol, self.terms)
         if proxies is not None:
             self.language = Proxy(self.language, proxies)

@@ -126,7 +126,7 @@ class Lobby:
         if len(self._clients) >= self._most:
             self._send_one_away()
         client.is_fresh = False
-        client.deadline = time.monotonic() + self._last_word(client)
+        client.deadline = time.monotonic() + (self._last_word(client) or LAST_WORD_IDLE)
         if raw:
             self._receive(client, raw)
         else:

@@ -1,6 +1,6 @@
 """The worker's loop: wait in the lobby, serve one client, repeat.
 
-while not retiring:
+while not retired:
     client = lobby.next()        # the only place that waits
     serve(client)                # exactly one request
 """
@@ -15,17 +15,14 @@ from prefork.monitor.scoreboard import WorkerSlot
 from prefork.system.channel import Channel, Message
 from prefork.system.memory import read_rss
 from prefork.system.signals import SignalPipe
-from prefork.worker.client import Client
 from prefork.worker.limits import Lifespan
 from prefork.worker.lobby import Lobby
 from prefork.worker.promotion import FindHazards, Promotion
+from prefork.worker.retirement import Retirement
 from prefork.worker.service import Service
 
 LOOK_AT_MEMORY_EVERY = 1.0  # seconds: it costs 20 µs, so not after each request
 VERDICT = 1.0  # seconds to wait for a kill that the master has announced
-LAST_WORD = 0.5  # seconds for kept-alive clients who may be about to ask again
-UNHURRIED = 2.0  # the same while others serve on: nobody waits for us to leave
-NO_PAUSE = 10.0  # seconds for front ends to leave a pause between two requests
 SHORTEST_GRACE = 0.5  # seconds: a timer of none would never ring
 
 
@@ -36,6 +33,7 @@ class Worker:
         self,
         *,
         lobby: Lobby,
+        retirement: Retirement,
         service: Service,
         channel: Channel,
         signals: SignalPipe,
@@ -49,6 +47,7 @@ class Worker:
         """`grace`: seconds for the last request; `find_hazards(known)` names what a
         fork would not leave intact, but for the descriptors that are known."""
         self._lobby = lobby
+        self._retirement = retirement
         self._service = service
         self._channel = channel
         self._signals = signals
@@ -60,12 +59,11 @@ class Worker:
         self._on_message = {
             **on_message,
             "open": self._obey_open,
-            "retire": self._obey_retire,
+            "retire": retirement.obey,
+            "take in": retirement.take_in,
             "promote": self._obey_promote,
         }
         self._promotion: Promotion | None = None
-        self._is_retiring = False
-        self._serve_until = 0.0  # front ends that do not pause, once we are retiring
         self._wants_replacement = False
         self._served = 0
         self._rss = 0
@@ -73,36 +71,28 @@ class Worker:
 
     def run(self) -> Promotion | None:
         """Serve; returns when there is nothing left to do, but for a promotion."""
-        lobby = self._lobby
+        lobby, retirement = self._lobby, self._retirement
         lobby.watch(self._channel.fileno(), self._hear_master)
         lobby.watch(self._signals.fileno(), self._hear_signals)
         self._channel.send("ready")
         is_limited = self._lifespan.is_limited
-        while not (self._is_retiring and lobby.is_empty()):
+        while not retirement.is_over:
             client = lobby.next()
             if client is not None:
                 self._slot.keep_waiting(lobby.size)
-                keep = self._service.serve(client, may_keep=self._may_keep(client))
+                keep = self._service.serve(client, may_keep=retirement.may_keep(client))
                 lobby.put_back(client, keep=keep)
                 self._served += 1
                 self._await_verdict()
+                if self._channel.has_put_aside:
+                    self._hear_master()
             else:
                 self._slot.report(*lobby.count())
+            if retirement.is_going_on:
+                retirement.advance()
             if is_limited:
                 self._check_lifespan()
         return self._promotion
-
-    def _may_keep(self, client: Client) -> bool:
-        """Whether another request is welcome on this connection.
-
-        A client that is told beforehand which answer is the last asks elsewhere.
-        FastCGI has no way to say so, and its clients lose a request that they send
-        on a connection that is being closed behind an answer: seen with Apache and
-        HAProxy.  So front ends are served until they pause, while that is possible.
-        """
-        if not self._is_retiring:
-            return True
-        return client.conversation.is_front_end and time.monotonic() < self._serve_until
 
     def _await_verdict(self) -> None:
         """If the master resolved to kill the request that has just ended, let it
@@ -132,10 +122,6 @@ class Worker:
         """Ready is not yet open: a canary has to prove itself before clients come."""
         self._lobby.open_doors()
 
-    def _obey_retire(self, message: Message) -> None:
-        drain = message.fields["drain"]
-        self._retire(drain=drain, last_word=LAST_WORD if drain else UNHURRIED)
-
     def _obey_promote(self, message: Message) -> None:
         """Become a template, once somebody else serves in our place."""
         promotion = Promotion.read(message)
@@ -155,7 +141,7 @@ class Worker:
             signal.SIGINT,
         }:
             self._channel.send("leaving")
-            self._retire(drain=False)
+            self._retirement.begin(drain=False)
 
     def _retire_as_orphan(self) -> None:
         # Nobody keeps our deadlines any more: the alarm does, for all of them.
@@ -163,11 +149,4 @@ class Worker:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, self._grace)
         self._log.warning("lost master", pid=os.getpid())
-        self._retire(drain=False)
-
-    def _retire(self, *, drain: bool, last_word: float = LAST_WORD) -> None:
-        """Close the doors; what was accepted is served, then run() returns."""
-        if not self._is_retiring or drain:
-            self._is_retiring = True
-            self._serve_until = 0.0 if drain else time.monotonic() + NO_PAUSE
-            self._lobby.close_doors(drain=drain, last_word=last_word)
+        self._retirement.begin(drain=False)

@@ -1,24 +1,25 @@
-"""Relief: other clients leave a worker whose request takes long.
+"""Relief: clients leave a worker whose request takes long, or who retires.
 
 A kept-alive connection is bound to the worker that has accepted it.  When that one
 is busy for long, what the client asks next would wait, beside idle siblings.  So
 the master, which sees it on the scoreboard, sends RELIEVE; the handler runs in the
 middle of the application, and gives the connections to the master, which passes
-them on.
+them on.  A worker that retires needs no signal for the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from types import FrameType
 
 from prefork.monitor.scoreboard import WorkerSlot
 from prefork.system.channel import Channel, Message
-from prefork.worker.client import Client
+from prefork.worker.client import Client, State
 from prefork.worker.doors import Door
 from prefork.worker.lobby import Lobby
 from prefork.worker.service import Service
 
 # Clients: what each of them has sent is 4 KiB at most, and in JSON six times that.
 A_MESSAGE = 4
+A_MESSAGE_OF_SILENT = 32
 
 
 class Relief:
@@ -46,13 +47,23 @@ class Relief:
         """
         if not self._service.is_serving:
             return
-        clients = self._lobby.movable()
-        for start in range(0, len(clients), A_MESSAGE):
-            if not self._give(clients[start : start + A_MESSAGE]):
-                break  # the master has no time for them
+        for message in self._channel.pick("take in"):
+            self.take_in(message)  # they came when we were idle, and now are not
+        self._give_all(self._lobby.movable(), A_MESSAGE)
         self._slot.report(*self._lobby.count())
 
-    def _give(self, clients: list[Client]) -> bool:
+    def give_kept(self, doors: Container[str]) -> None:
+        """Give away who has been answered by us, and has asked nothing since."""
+        kept = [c for c in self._lobby.movable() if c.state is State.QUIET]
+        there = [client for client in kept if client.door.name in doors]
+        self._give_all(there, A_MESSAGE_OF_SILENT)
+
+    def _give_all(self, clients: Sequence[Client], at_once: int) -> None:
+        for start in range(0, len(clients), at_once):
+            if not self._give(clients[start : start + at_once]):
+                break  # the master has no time for them
+
+    def _give(self, clients: Sequence[Client]) -> bool:
         is_given = self._channel.send(
             "homeless",
             descriptors=[client.fd for client in clients],
@@ -63,12 +74,11 @@ class Relief:
         return is_given
 
     def take_in(self, message: Message) -> None:
-        """Be at home to clients whose worker is busy."""
+        """Be at home to clients of another worker."""
         # Of the descriptors as many arrive as there is room for.
         rows = zip(message.descriptors, message.fields["clients"], strict=False)
         for fd, (name, remote, raw) in rows:
-            # A listener that is not ours was added or removed by a reload.
-            door = self._doors.get(name) or next(iter(self._doors.values()))
+            door = self._doors[name]
             client = Client(fd, door, door.resume(remote))
             self._lobby.take_in(client, raw.encode("latin-1"))
 

@@ -591,3 +591,17 @@ def test_states_are_told_apart(room: Room) -> None:
     room.serve(BIG * 8)
     states = {client.state for client in room.lobby._clients.values()}
     assert states == {State.QUIET, State.HEAD, State.BODY, State.DRAINING}
+
+
+def test_who_comes_from_a_sibling_may_be_about_to_ask(make_room: MakeRoom) -> None:
+    """Behaviour 31: keep_alive has become 0, and nobody is cut short by that."""
+    room = make_room(keep_alive=0.0)
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    client = Client(theirs.detach(), room.door, room.door.language.converse({}))  # type: ignore[arg-type]
+    before = time.monotonic()
+    room.lobby.take_in(client, b"")
+    assert client.deadline >= before + lobby_module.LAST_WORD_IDLE
+    ours.sendall(b"/\n")
+    assert room.serve() == "/"
+    ours.close()
