@@ -9,6 +9,7 @@ PreforkError
  ├─ TimedOut        somebody does, but not in time                          exit 28
  ├─ ProtocolError   the peer broke the protocol: a status for the answer
  └─ ClientGone      the peer left, or was too slow, in the middle of a body
+     └─ RequestAborted  it has said that it wants no answer, and stays
 """
 
 EXIT_OK = 0
@@ -94,3 +95,10 @@ class ClientGone(PreforkError, ConnectionError):
         super().__init__(reason)
         self.reason = reason
         self.status = status
+
+
+class RequestAborted(ClientGone):
+    """The front end has said, in its protocol, that nobody wants the answer.
+
+    Its connection may carry other requests.
+    """

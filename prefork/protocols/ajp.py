@@ -40,6 +40,8 @@ class AjpConversation:
     __slots__ = ("_ajp", "_asked", "_buffer", "_size", "remote", "replies")
 
     successor = None
+    has_leftover = False
+    is_over = False
     is_front_end = True
 
     def __init__(self, language: Ajp, remote: dict[str, str]) -> None:

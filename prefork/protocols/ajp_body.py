@@ -32,6 +32,8 @@ class AjpBody:
         "rest",
     )
 
+    may_be_left = False
+
     def __init__(
         self,
         asker: Asker,

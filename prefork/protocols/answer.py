@@ -93,6 +93,11 @@ class CgiAnswer:
     first_lines = Memo(format_status_field)  # by status
 
     @property
+    def abortion(self) -> bytes:
+        """What stands behind a request that the front end has aborted: nothing does."""
+        return b""
+
+    @property
     def ends_by_closing(self) -> bool:
         """Once started: does nothing but the end of the connection end the body?"""
         return self._left is None
@@ -139,6 +144,10 @@ class CgiAnswer:
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
         self._finish()
+        return b""
+
+    def abandon(self) -> bytes:
+        """Nobody says that an answer is not wanted any more, but by leaving."""
         return b""
 
     def complain(self, text: bytes) -> None:

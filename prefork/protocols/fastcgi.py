@@ -1,8 +1,9 @@
 """FastCGI 1.0: requests of a connection, their answers, and its small talk."""
 
-from prefork.errors import ProtocolError
+from prefork.errors import ProtocolError, RequestAborted
 from prefork.protocols.answer import format_refusal
 from prefork.protocols.fastcgi_answer import FastcgiAnswer
+from prefork.protocols.fastcgi_body import ABORTED, STREAMS
 from prefork.protocols.fastcgi_head import make_request
 from prefork.protocols.fastcgi_records import (
     ABORT_REQUEST,
@@ -82,6 +83,7 @@ class FastcgiConversation:
         "_buffer",
         "_fastcgi",
         "_has_head",
+        "_ignored",
         "_keeps",
         "_number",
         "_params",
@@ -89,6 +91,7 @@ class FastcgiConversation:
         "_role",
         "_verdict",
         "_want",
+        "has_leftover",
         "is_idle",
         "remote",
         "replies",
@@ -96,12 +99,15 @@ class FastcgiConversation:
 
     successor = None
     is_front_end = True
+    is_over = False
 
     def __init__(self, fastcgi: Fastcgi, remote: dict[str, str]) -> None:
         self._fastcgi = fastcgi
         self.remote = remote
         self.replies = b""
         self.is_idle = True
+        self.has_leftover = False
+        self._ignored = 0  # bytes since the last request
         self._buffer = bytearray()  # the beginning of a record
         self._want = 0  # bytes of it until it is worth another look
         self._forget()
@@ -153,6 +159,7 @@ class FastcgiConversation:
     def _keep(self, data: bytes) -> None:
         """Wait for more of a record, unless it can not be one."""
         self.is_idle = not data and not self._number
+        self.has_leftover = False
         if not data:
             return
         if data[0] != VERSION:
@@ -160,8 +167,9 @@ class FastcgiConversation:
         self._buffer += data
         self._want = HEADER_SIZE
         if len(data) >= HEADER_SIZE:
-            _, _, _, length, padding = read_header(data)
+            _, kind, _, length, padding = read_header(data)
             self._want += length + padding
+            self.has_leftover = self.is_idle = not self._number and kind in STREAMS
 
     def _gather(self, content: bytes) -> None:
         self._params_size += len(content)
@@ -215,17 +223,27 @@ class FastcgiConversation:
         elif kind == BEGIN_REQUEST:
             self._hear_beginning(number, content)
         elif number != self._number:
-            # FastCGI specification 3.3: what is of an inactive request id is
-            # ignored.  So is what follows a request that was declined.
-            return
+            self._ignore(len(content))
         elif kind == ABORT_REQUEST and self._keeps and not self._has_head:
             self.replies += format_end(number, protocol=REQUEST_COMPLETE)
             self._forget()
         elif kind == ABORT_REQUEST:
             self._verdict = REQUEST_COMPLETE
-            raise ProtocolError("the front end has aborted the request")
+            raise (RequestAborted if self._has_head else ProtocolError)(ABORTED)
         elif kind in KINDS:
             raise ProtocolError(f"{KINDS[kind]} in the wrong place")
+
+    def _ignore(self, size: int) -> None:
+        """What follows a request that was declined, or answered before its body was
+        read: Apache goes on with the next one, others with the rest.
+
+        FastCGI specification 3.3: "While a request ID R is inactive, the application
+        ignores records with requestId == R".  It may be as long as a body.
+        """
+        self._ignored += size
+        limit = self._fastcgi.limits.body
+        if limit and self._ignored > limit:
+            raise ProtocolError("too much of what is no request", status=413)
 
     def _manage(self, kind: int, content: bytes) -> None:
         if kind == GET_VALUES:
@@ -252,6 +270,7 @@ class FastcgiConversation:
             self.replies += format_end(number, protocol=UNKNOWN_ROLE)
             return
         self._number, self._role, self._keeps = number, role, keeps
+        self._ignored = 0
         if role not in ROLES:
             self._verdict = UNKNOWN_ROLE
             raise ProtocolError("unknown role", status=501)

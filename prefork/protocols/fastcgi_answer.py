@@ -5,6 +5,8 @@ from prefork.protocols.fastcgi_records import (
     REQUEST_COMPLETE,
     STDERR,
     STDOUT,
+    format_abortion,
+    format_end,
     format_last,
     format_stream,
 )
@@ -30,6 +32,10 @@ class FastcgiAnswer(CgiAnswer):
         self._complaints = b""
         self._exit_status = 0  # what a CGI program would have left with
         self._is_over = False
+
+    @property
+    def abortion(self) -> bytes:
+        return format_abortion(self._number)
 
     def start(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
@@ -63,6 +69,16 @@ class FastcgiAnswer(CgiAnswer):
             self._number, application=self._exit_status, protocol=REQUEST_COMPLETE
         )
         return self._format_complaints() + last if self._complaints else last
+
+    def abandon(self) -> bytes:
+        """What closes an answer, even one not begun, that nobody wants any more."""
+        # FastCGI specification 5.4: "After receiving {FCGI_ABORT_REQUEST, R}, the
+        # application responds as soon as possible with {FCGI_END_REQUEST, R,
+        # {FCGI_REQUEST_COMPLETE, appStatus}}."
+        if self._is_over:
+            return b""
+        self._is_over = True
+        return format_end(self._number, application=self._exit_status)
 
     def complain(self, text: bytes) -> None:
         """Something for the front end's error log, with what is sent next."""

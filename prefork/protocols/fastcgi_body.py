@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from prefork.errors import ProtocolError
+from prefork.errors import ProtocolError, RequestAborted
 from prefork.protocols.fastcgi_records import (
     DATA,
     HEADER,
@@ -14,10 +14,14 @@ from prefork.protocols.fastcgi_records import (
 
 Heed = Callable[[int, int, bytes], None]
 STREAMS = {PARAMS, STDIN, DATA}
+ABORTED = "the front end has aborted the request"
 
 
 class StreamsBody:
     """STDIN, and for a Filter DATA behind it, read as one.
+
+    It may be left before its end, when it is answered: what is still to come of it
+    says which request it is of, and that is over.
 
     The end of a stream is an empty record, not a count of bytes; where there is a
     count it must be right.  Other records may stand in between: `heed(kind,
@@ -33,12 +37,13 @@ class StreamsBody:
         "_limit",
         "_padding",
         "_request",
+        "_rest",
         "_size",
         "_sizes",
         "_total",
         "_want",
         "done",
-        "rest",
+        "may_be_left",
     )
 
     def __init__(
@@ -56,25 +61,41 @@ class StreamsBody:
         self._padding = 0  # the same of what follows
         self._buffer = bytearray()  # the beginning of a record that is read whole
         self._want = 0  # bytes until it is worth another look
+        self._rest = b""  # what followed the end, or an abort
         self.done = False
-        self.rest = b""
+        self.may_be_left = True
+
+    @property
+    def rest(self) -> bytes:
+        """What the conversation is to be fed after this."""
+        if self._rest or not (self._left or self._padding):
+            return self._rest or bytes(self._buffer)
+        # What is still to come of a record is, behind a header of its own, one too.
+        left, padding = self._left, self._padding
+        return HEADER.pack(VERSION, self._kind, self._request, left, padding)
 
     def feed(self, data: bytes) -> bytes:
         """Take wire bytes, return the payload in them.
 
         Raises ProtocolError: 400 for a stream that is not as long as was said,
-        413 for one longer than the limit.
+        413 for one longer than the limit; and RequestAborted.
         """
         if self.done:
-            self.rest += data
+            self._rest += data
             return b""
+        if self._rest:
+            self._rest += data
+            raise RequestAborted(ABORTED)
         if self._buffer:
             self._buffer += data
             if len(self._buffer) < self._want:
                 return b""
             data = bytes(self._buffer)
             self._buffer.clear()
-        return self._read(data)
+        self.may_be_left = False  # unless this goes well
+        payload = self._read(data)
+        self.may_be_left = True
+        return payload
 
     def _read(self, data: bytes) -> bytes:
         pieces: list[bytes] = []
@@ -95,7 +116,7 @@ class StreamsBody:
                     break
             at += step
         if self.done:
-            self.rest = data[at:]
+            self._rest = data[at:]
         return b"".join(pieces)
 
     def _read_record(self, data: bytes, at: int) -> int:
@@ -122,8 +143,17 @@ class StreamsBody:
             raise ProtocolError(f"{KINDS[kind]} instead of {KINDS[self._kind]}")
         else:
             content = data[at + HEADER.size : at + HEADER.size + length]
-            self._heed(kind, request, content)
+            self._pass_on(kind, request, content, data[at:])
         return whole
+
+    def _pass_on(self, kind: int, request: int, content: bytes, rest: bytes) -> None:
+        """Have somebody else take a record; `rest`: that one, and what follows."""
+        try:
+            self._heed(kind, request, content)
+        except RequestAborted:
+            self._rest = rest
+            self.may_be_left = True
+            raise
 
     def _count(self, length: int) -> None:
         self._size += length

@@ -134,6 +134,11 @@ def parse_pairs(data: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
+def format_abortion(request: int) -> bytes:
+    """What an ABORT_REQUEST begins with, whatever its padding."""
+    return HEADER.pack(VERSION, ABORT_REQUEST, request, 0, 0)[:4]
+
+
 def find_client(data: bytes) -> tuple[int, int]:
     """Where REMOTE_ADDR seems to begin, and REMOTE_PORT to end."""
     start = data.find(b"REMOTE_ADDR") - 2  # in front of the two lengths

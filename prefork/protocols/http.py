@@ -40,6 +40,8 @@ class HttpConversation:
 
     replies = b""  # HTTP never speaks unasked
     successor = None
+    has_leftover = False
+    is_over = False
     is_front_end = False  # it may be; HTTP does not tell
 
     def __init__(self, http: Http, remote: dict[str, str]) -> None:

@@ -45,6 +45,8 @@ class LengthBody:
 
     __slots__ = ("done", "left", "rest")
 
+    may_be_left = False
+
     def __init__(self, length: int) -> None:
         self.left = length  # bytes that have not arrived
         self.done = length == 0
@@ -85,6 +87,8 @@ class ChunkedBody:
         "done",
         "rest",
     )
+
+    may_be_left = False
 
     def __init__(self, *, limit: int = 0) -> None:
         self._limit = limit  # bytes of payload; 0: none

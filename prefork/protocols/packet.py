@@ -34,9 +34,18 @@ class Packets(Protocol):
 class PacketConversation:
     """Gathers the packet, which arrives in one piece but for very large ones."""
 
-    __slots__ = ("_asked", "_buffer", "_packets", "_size", "remote", "replies")
+    __slots__ = (
+        "_asked",
+        "_buffer",
+        "_packets",
+        "_size",
+        "is_over",
+        "remote",
+        "replies",
+    )
 
     successor = None
+    has_leftover = False
     is_front_end = True
 
     def __init__(self, packets: Packets, remote: dict[str, str]) -> None:
@@ -45,6 +54,7 @@ class PacketConversation:
         self._size = 0  # of the whole packet, as soon as it is known
         self.remote = remote
         self.replies = b""
+        self.is_over = False
         self._asked: dict[str, str] = {}  # of the front end, by what was refused
 
     @property
@@ -71,7 +81,7 @@ class PacketConversation:
         self._buffer.clear()
         asked = self._packets.read(data[:size], remote=self.remote, asked=self._asked)
         if isinstance(asked, bytes):
-            self.replies = asked
+            self.replies, self.is_over = asked, True
             return None
         variables, length = asked
         body = LengthBody(length) if length else None

@@ -13,6 +13,8 @@ class Prelude:
     replies = b""
     request_line = ""
     is_front_end = False
+    has_leftover = False
+    is_over = False
 
     def __init__(self, remote: dict[str, str]) -> None:
         self.remote = remote

@@ -20,10 +20,18 @@ class Body(Protocol):
     """What decodes the bytes of one request body off the wire."""
 
     done: bool  # the end has been seen
-    rest: bytes  # what followed the end: the beginning of the next request
+    may_be_left: bool  # before its end: what follows is told from the next request
+
+    @property
+    def rest(self) -> bytes:
+        """What the conversation is to be fed after this: the beginning of the next
+        request; before that, of a body that was left, what it is in the middle of."""
 
     def feed(self, data: bytes) -> bytes:
-        """Take wire bytes, return the payload in them; raise ProtocolError."""
+        """Take wire bytes, return the payload in them.
+
+        Raises ProtocolError, and RequestAborted: `rest` is then what follows.
+        """
 
 
 class Request:
@@ -62,6 +70,11 @@ class Answer(Protocol):
     sent: int  # bytes of the body so far, without framing
 
     @property
+    def abortion(self) -> bytes:
+        """What stands behind a request that the front end has aborted; b"": it has
+        no word for that."""
+
+    @property
     def ends_by_closing(self) -> bool:
         """Once started: does nothing but the end of the connection end the body?"""
 
@@ -88,6 +101,9 @@ class Answer(Protocol):
     def end(self) -> bytes:
         """What closes the answer; b"" when nothing does."""
 
+    def abandon(self) -> bytes:
+        """What closes an answer, even one not begun, that nobody wants any more."""
+
     def complain(self, text: bytes) -> None:
         """Something for the front end's error log, if there is a way.
 
@@ -108,6 +124,8 @@ class Conversation(Protocol):
     remote: dict[str, str]  # REMOTE_ADDR and its like
     is_front_end: bool  # it is a web server's, which keeps connections for later
     is_idle: bool  # not one byte of a request has arrived
+    has_leftover: bool  # but a part of what belongs to none
+    is_over: bool  # once `replies` are sent: nothing follows
     replies: bytes  # to be sent at once, whoever sends them empties it
     # A conversation that only finds out which one follows (a prelude) says so
     # here, with the bytes that are that one's.
@@ -189,8 +207,11 @@ class Reply(Protocol):
         POLLHUP and POLLERR, a client is known to be gone; and POLLOUT while something
         that was written waits for it."""
 
-    def flush(self) -> None:
-        """Send what waits, as far as the client takes it."""
+    def hear(self, events: int) -> None:
+        """Act upon what poll(2) has told of the connection: send what waits.
+
+        ClientGone; what was only said ahead of its time is not watched for again.
+        """
 
     def abort(self) -> None:
         """Give up in the middle: the client must not take this for a whole answer."""

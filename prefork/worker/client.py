@@ -16,6 +16,7 @@ from prefork.worker.doors import Door
 from prefork.worker.outgoing import BytesPart, FilePart, Outgoing
 
 READ_SIZE = 4096
+PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 RESET_ON_CLOSE = struct.pack("@ii", 1, 0)  # struct linger: on, seconds
 END_ON_CLOSE = struct.pack("@ii", 0, 0)
 
@@ -78,7 +79,8 @@ class Client:
         """
         if self.request is None:
             conversation = self.conversation
-            self.raw = data if self.state is State.QUIET else b""
+            is_first = self.state is State.QUIET and not conversation.has_leftover
+            self.raw = data if is_first else b""
             request = conversation.feed(data)
             if request is None:
                 return self._receive_no_request(body_buffer)
@@ -102,6 +104,8 @@ class Client:
             if data:
                 return self.receive(data, body_buffer=body_buffer)
         self._send_replies_at_once()
+        if self.conversation.is_over:
+            raise ClientGone("all is said")
         is_idle = self.conversation.is_idle
         self.is_fresh = self.is_fresh and is_idle
         self.state = State.QUIET if is_idle else State.HEAD
@@ -136,6 +140,11 @@ class Client:
         return self.state is State.SERVING
 
     @property
+    def part(self) -> str:
+        """What of its request is arriving: the head, or the body."""
+        return self.state.name.lower()
+
+    @property
     def wants_to_stay(self) -> bool:
         """Does it keep its connection for another request?"""
         return self.request is not None and self.request.keep_alive
@@ -147,7 +156,8 @@ class Client:
             request = self.request
             assert request is not None
             return bool(self.raw) and (request.body is None or request.body.done)
-        return self.state is State.QUIET and not self.is_fresh
+        has_leftover = self.conversation.has_leftover
+        return self.state is State.QUIET and not self.is_fresh and not has_leftover
 
     def has_unread_input(self) -> bool:
         """Would a close() now find unread bytes, and reset the answer away?"""
@@ -157,6 +167,19 @@ class Client:
         if request.body is None:
             return request.may_go_on or bool(request.rest)
         return not request.body.done or bool(request.body.rest)
+
+    def peek(self) -> bytes:
+        """What follows the request, as far as it has come; it stays unread."""
+        request = self.request
+        assert request is not None
+        rest = request.rest if request.body is None else request.body.rest
+        connection = socket.socket(fileno=self.fd)
+        try:
+            return rest + connection.recv(READ_SIZE, PEEK)
+        except OSError:
+            return rest
+        finally:
+            connection.detach()
 
     def next_request(self) -> bytes:
         """Forget the request that was answered; return what followed it."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from select import epoll  # now: gevent.monkey takes it out of its module
 
-from prefork.errors import ClientGone, ProtocolError
+from prefork.errors import ClientGone, ProtocolError, RequestAborted
 from prefork.worker.client import READ_SIZE, Client, State
 from prefork.worker.doors import Door
 from prefork.worker.entrance import Entrance
@@ -148,8 +148,8 @@ class Lobby:
     def descriptors(self) -> list[int]:
         """Everything that is open here: our own, the doors, the clients."""
         ready = [client.fd for client in self._ready]
-        doors = self._entrance.descriptors()
-        return [self._epoll.fileno(), *self._callbacks, *doors, *self._clients, *ready]
+        ours = [self._epoll.fileno(), *self._callbacks, *self._entrance.descriptors()]
+        return [*ours, *self._clients, *ready]
 
     def close(self) -> None:
         """Everyone has left: wait for nobody any more."""
@@ -250,16 +250,18 @@ class Lobby:
             is_request = client.receive(data, body_buffer=self._body_buffer)
         except ProtocolError as error:
             self._turn_away(client, error)
-            return
+        except RequestAborted as gone:
+            self._refuse(client, ProtocolError(gone.reason))
+            self.put_back(client, keep=client.wants_to_stay)
         except ClientGone:
             self._dismiss(client)
-            return
-        if is_request:
-            self._clients.pop(client.fd, None)
-            self._ready.append(client)
         else:
-            self._set_deadline(client, before)
-            self._keep(client, select.EPOLLIN)
+            if is_request:
+                self._clients.pop(client.fd, None)
+                self._ready.append(client)
+            else:
+                self._set_deadline(client, before)
+                self._keep(client, select.EPOLLIN)
 
     def _set_deadline(self, client: Client, before: State) -> None:
         """A head has one deadline for all of it; a body moves its own."""
@@ -276,8 +278,8 @@ class Lobby:
 
     def _hear_the_end(self, client: Client) -> None:
         if client.state in (State.HEAD, State.BODY):
-            part = client.state.name.lower()
-            self._refuse(client, ProtocolError(f"the client left in mid-{part}"))
+            reason = f"the client left in mid-{client.part}"
+            self._refuse(client, ProtocolError(reason))
         self._dismiss(client)
 
     # After the answer
@@ -373,15 +375,13 @@ class Lobby:
         self._entrance.resume_if_due(now)
         for client in [c for c in self._clients.values() if c.deadline <= now]:
             if client.state in (State.HEAD, State.BODY):
-                part = client.state.name.lower()
-                reason = f"the {part} arrived too slowly"
+                reason = f"the {client.part} arrived too slowly"
                 self._turn_away(client, ProtocolError(reason, status=408))
             else:
                 self._send_away(client, "the client does not take it")
 
     def _send_one_away(self) -> bool:
-        """Make room: of those with the least to lose the oldest leaves; False if
-        there is nobody."""
+        """Make room: of those with least to lose the oldest leaves; False: nobody."""
         clients = self._clients.values()
         for state in LEAST_TO_LOSE:
             client = next((c for c in clients if c.state is state), None)

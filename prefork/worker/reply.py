@@ -4,15 +4,18 @@ import io
 import os
 import select
 import stat
+import time
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from prefork.errors import ClientGone, ProtocolError
+from prefork.errors import ClientGone, ProtocolError, RequestAborted
 from prefork.protocols.request import Answer, Headers
 from prefork.worker.client import Client
 from prefork.worker.outgoing import FilePart
 from prefork.worker.waiting import Waiting
 
+LOOK_EVERY = 500_000_000  # nanoseconds between two looks whether it is wanted at all
+NEVER = 1 << 63  # of those nanoseconds
 SEND_AHEAD = 1 << 20  # bytes held for a slow reader before the application waits
 
 
@@ -32,17 +35,20 @@ class Reply:
         "_answer",
         "_client",
         "_date",
+        "_look_at",
         "_request",
         "_terms",
         "headers",
+        "is_abandoned",
         "is_aborted",
         "started",
         "status",
     )
 
     def __init__(
-        self, client: Client, terms: Terms, *, date: str, may_keep: bool
+        self, client: Client, terms: Terms, *, date: str, may_keep: bool, now: int
     ) -> None:
+        """`now`: monotonic nanoseconds."""
         request = client.request
         assert request is not None
         self._client = client
@@ -52,15 +58,18 @@ class Reply:
         self._answer: Answer = client.conversation.answer(
             request, date=date, keep_alive=may_keep
         )
+        self._look_at = now + LOOK_EVERY
         self.started = False
-        self.is_aborted = False
+        self.is_aborted = False  # in the middle: it must not look whole
+        self.is_abandoned = False  # and the front end knows
         self.status = ""
         self.headers: Headers = ()
 
     @property
     def keep_alive(self) -> bool:
         """Once the answer is over: may the connection carry another request?"""
-        return self.started and self._answer.keep_alive and not self.is_aborted
+        is_over = self.started or self.is_abandoned
+        return is_over and self._answer.keep_alive and not self.is_aborted
 
     @property
     def problem(self) -> str:
@@ -74,6 +83,7 @@ class Reply:
     def send(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
     ) -> None:
+        self._look_if_due()
         answer = self._begin()
         data = answer.start(status, headers, chunk, complete=complete)
         self._has_started(status, headers)
@@ -98,6 +108,7 @@ class Reply:
         return True
 
     def write(self, chunk: bytes) -> None:
+        self._look_if_due()
         data = self._answer.chunk(chunk)
         if data:
             self._client.transmit(data)
@@ -118,11 +129,19 @@ class Reply:
     def watch(self) -> tuple[int, int]:
         # A TCP client that closes cannot be told from one that has only stopped
         # to send, which clients that wait for an answer do not.
-        is_unix = self._client.door.is_unix
-        waits = select.POLLOUT if self._client.outgoing else 0
-        return self._client.fd, waits | (0 if is_unix else select.POLLRDHUP)
+        events = 0 if self._client.door.is_unix else select.POLLRDHUP
+        if self._client.outgoing:
+            events |= select.POLLOUT
+        if self._may_be_abandoned():
+            events |= select.POLLIN
+        return self._client.fd, events
 
-    def flush(self) -> None:
+    def hear(self, events: int) -> None:
+        if events & ~(select.POLLOUT | select.POLLIN):
+            raise ClientGone("the client left")
+        if events & select.POLLIN:
+            self._look()
+            self._look_at = NEVER  # it would be told for ever
         self._client.flush()
 
     def abort(self) -> None:
@@ -130,6 +149,9 @@ class Reply:
 
     def give_up(self, gone: ClientGone) -> None:
         """The request broke off in the middle: say why, if it can still be said."""
+        if isinstance(gone, RequestAborted):
+            self._abandon(gone)
+            return
         self.is_aborted = True
         if self.started:
             return
@@ -142,11 +164,41 @@ class Reply:
         except ClientGone:
             pass  # nobody to hear it
 
+    def _abandon(self, gone: RequestAborted) -> None:
+        """Nobody wants it: close it in the words of the protocol, and go on."""
+        self.is_abandoned = True
+        self.status = self.status or str(gone.status)
+        self._client.is_cut = False
+        try:
+            self._client.transmit(self._answer.abandon())
+        except ClientGone:
+            self.is_aborted = True
+
+    def _look_if_due(self) -> None:
+        """Who waits for long may want it no more.  RequestAborted."""
+        now = time.monotonic_ns()
+        if now > self._look_at:
+            self._look_at = now + LOOK_EVERY
+            if self._may_be_abandoned():
+                self._look()
+
+    def _may_be_abandoned(self) -> bool:
+        """Would it stand behind the request: has all of that been read?"""
+        if self._look_at == NEVER or not self._answer.abortion:
+            return False
+        body = self._request.body
+        return body is None or body.done
+
+    def _look(self) -> None:
+        if self._client.peek().startswith(self._answer.abortion):
+            raise RequestAborted("the front end has aborted the request")
+
     def _begin(self) -> Answer:
         """Decided as late as this: by now the body may have been read."""
         answer, request = self._answer, self._request
         request.invitation = b""  # inside an answer it would be its body
-        if request.body is not None and not request.body.done:
+        body = request.body
+        if body is not None and not (body.done or body.may_be_left):
             answer.keep_alive = False
         return answer
 

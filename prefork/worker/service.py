@@ -67,6 +67,7 @@ class Service:
             self._terms,
             date=self._date(),
             may_keep=may_keep and self._may_keep[client.conversation.is_front_end],
+            now=started,
         )
         note = self._call_gateway(client, request, reply)
         ended = time.monotonic_ns()

@@ -112,8 +112,8 @@ class StreamReply:
     def watch(self) -> tuple[int, int]:
         return self._fd, 0
 
-    def flush(self) -> None:
-        pass  # nothing ever waits
+    def hear(self, events: int) -> None:
+        raise ClientGone("the client left")  # else nothing is watched for
 
     def abort(self) -> None:
         self.is_aborted = True

@@ -86,7 +86,9 @@ class Recorder:
     def watch(self) -> tuple[int, int]:
         return self.ours.fileno(), select.POLLRDHUP | self.wants
 
-    def flush(self) -> None:
+    def hear(self, events: int) -> None:
+        if events & ~select.POLLOUT:
+            raise ClientGone("the client left")
         self.wants = 0
 
 

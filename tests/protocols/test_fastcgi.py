@@ -17,7 +17,7 @@ from serving.fastcgi import (
     understand,
 )
 
-from prefork.errors import ProtocolError
+from prefork.errors import ProtocolError, RequestAborted
 from prefork.protocols import fastcgi_records as wire
 from prefork.protocols.fastcgi import Fastcgi, FastcgiConversation
 from prefork.protocols.request import Request
@@ -63,12 +63,11 @@ def converse(
                 served, piece = Served(request), request.rest
             if served.request.body:
                 served.body += served.request.body.feed(piece)
+                if not served.request.body.done:
+                    break
                 piece = served.request.body.rest
-            if not served.request.body or served.request.body.done:
-                yield served
-                served = None
-            elif not piece:
-                break
+            yield served
+            served = None
 
 
 def read(data: bytes) -> Served:
@@ -328,15 +327,105 @@ def test_a_connection_that_is_kept_survives_an_abort_of_the_head() -> None:
     assert request.variables["REQUEST_URI"] == "/2"
 
 
-@pytest.mark.parametrize(("at", "keep"), [(16, False), (-8, False), (-8, True)])
-def test_a_request_can_be_aborted_before_it_is_whole(at: int, keep: bool) -> None:
-    data = post("/", b"body", keep=keep)[:at] + record(wire.ABORT_REQUEST)
+def test_an_abort_of_the_head_ends_a_connection_that_is_not_kept() -> None:
+    data = post("/", b"body")[:16] + record(wire.ABORT_REQUEST)
     for size in SIZES:
         reason, _, answer = refusal_of(cut(data, size), Limits())
         assert reason == "the front end has aborted the request"
         aborted = understand(answer)
         assert (aborted.application, aborted.protocol) == (0, wire.REQUEST_COMPLETE)
         assert not aborted.output
+
+
+@pytest.mark.parametrize("padding", [0, 9])
+def test_a_request_can_be_aborted_in_its_body(padding: int) -> None:
+    """FastCGI specification 5.4; what follows the abort is the next request."""
+    begun = post("/1", b"body", keep=True)[:-8]
+    data = begun + record(wire.ABORT_REQUEST, padding=padding) + get("/2")
+    for size in SIZES:
+        conversation, body = open_conversation(), None
+        pieces = iter(cut(data, size))
+        for piece in pieces:
+            request = conversation.feed(piece) if body is None else None
+            if request is not None:
+                body, piece = request.body, request.rest
+            if body is not None:
+                try:
+                    body.feed(piece)
+                except RequestAborted:
+                    break
+        error = ProtocolError("")
+        aborted = understand(conversation.refuse(error, date=DATE))
+        assert (aborted.application, aborted.protocol) == (0, wire.REQUEST_COMPLETE)
+        assert not aborted.output
+        assert body and not body.done and body.may_be_left
+        with pytest.raises(RequestAborted):
+            body.feed(b"")  # whoever reads on hears it again
+        (served,) = converse(conversation, [body.rest, *pieces])
+        assert served.variables["REQUEST_URI"] == "/2"
+
+
+def test_an_answer_that_nobody_wants_any_more_ends_at_once() -> None:
+    conversation = open_conversation()
+    request = conversation.feed(get("/", number=258, keep=True))
+    assert request
+    answer = conversation.answer(request, date=DATE, keep_alive=True)
+    assert record(wire.ABORT_REQUEST, number=258).startswith(answer.abortion)
+    begun = answer.start("200 OK", [], b"x", complete=False)
+    told = understand(begun + answer.abandon(), number=258)
+    assert (told.body, told.protocol) == (b"x", wire.REQUEST_COMPLETE)
+    assert answer.abandon() == answer.end() == b""
+
+
+def test_a_body_may_be_left_wherever_its_reader_stops() -> None:
+    """FastCGI specification 3.3: what is of a request that is over is ignored.
+
+    Apache goes on with another request, others with the rest of the body.
+    """
+    start = begin(keep=True, REQUEST_METHOD="POST")
+    smuggled = get("/smuggled", keep=True)
+    whole = start + stream(wire.STDIN, smuggled * 2, size=len(smuggled) + 9)
+    records = record(wire.STDIN, b"odd", padding=7) + record(99, b"", number=0)
+    whole = whole[:-8] + records + whole[-8:]
+    for at in range(len(start), len(whole)):
+        conversation = open_conversation()
+        request = conversation.feed(start)
+        assert request and request.body
+        request.body.feed(whole[len(start) : at])
+        assert not request.body.done and request.body.may_be_left
+        rest = request.body.rest + whole[at:] + get("/next", keep=True)
+        for size in (7, 1 << 20):
+            (served,) = converse(conversation, cut(rest, size))
+            assert served.variables["REQUEST_URI"] == "/next"
+
+
+def test_a_body_that_is_malformed_may_not_be_left() -> None:
+    request = open_conversation().feed(begin(CONTENT_LENGTH="1", keep=True))
+    assert request and request.body and request.body.may_be_left
+    with pytest.raises(ProtocolError):
+        request.body.feed(record(wire.STDIN, b"too much"))
+    assert not request.body.may_be_left
+
+
+def test_what_is_left_of_a_body_is_no_request_that_begins() -> None:
+    """Who leaves in the middle of that has not broken off a request."""
+    conversation = open_conversation()
+    assert conversation.feed(record(wire.STDIN, b"x" * 100)[:50]) is None
+    assert conversation.is_idle and conversation.has_leftover
+    assert conversation.feed(b"x" * 58) is None
+    assert conversation.is_idle and not conversation.has_leftover
+
+
+def test_what_belongs_to_no_request_is_limited_as_a_body_is() -> None:
+    conversation = open_conversation(Limits(body=100))
+    for _ in range(2):
+        assert conversation.feed(record(wire.STDIN, b"x" * 100)) is None
+        assert conversation.feed(get("/", keep=True))
+    assert conversation.feed(record(wire.STDIN, b"x" * 100)) is None
+    with pytest.raises(ProtocolError) as refused:
+        conversation.feed(record(wire.STDIN, b"x"))
+    assert refused.value.status == 413
+    assert conversation.refuse(refused.value, date=DATE) == b""
 
 
 def test_an_abort_that_comes_too_late_is_passed_over() -> None:

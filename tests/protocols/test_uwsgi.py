@@ -146,14 +146,14 @@ def test_the_second_modifier_and_variables_of_uwsgi_mean_nothing() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_ping_is_answered(size: int) -> None:
+def test_a_ping_is_answered_and_all_is_said(size: int) -> None:
     conversation = open_conversation("uwsgi")
     replies = b""
     for piece in cut(packet(b"abc", modifier1=100), size):
         assert conversation.feed(piece) is None
         replies, conversation.replies = replies + conversation.replies, b""
     assert replies == b"\x64\0\0\1"
-    assert conversation.is_idle
+    assert conversation.is_over
 
 
 def test_an_answer_begins_as_in_http() -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from prefork.protocols.request import Conversation, Request
+from prefork.errors import RequestAborted
+from prefork.protocols.request import Body, Conversation, Request
 from prefork.protocols.table import speak
 from prefork.protocols.terms import Limits, Terms
 
@@ -42,12 +43,14 @@ def hear(
     pieces: Iterable[bytes],
     *,
     after: Callable[[Conversation, Request | None], object] = lambda *_: None,
+    leaves: Callable[[], bool] = lambda: False,
 ) -> list[Heard]:
     """The requests in some pieces, with their bodies; ProtocolError.
 
     One after another, as long as the conversation goes on; then what follows is
     dropped, as by a worker that closes.  `after` is called whenever something was
-    fed, with the conversation and the request that it is in.
+    fed, with the conversation and the request that it is in; `leaves` tells whether
+    the rest of a body is not wanted.
     """
     heard: list[Heard] = []
     request = None
@@ -65,17 +68,26 @@ def hear(
                 heard.append(Heard(request.variables, is_whole=request.body is None))
                 piece = request.rest
             if request.body is not None:
-                heard[-1].body += request.body.feed(piece)
-                heard[-1].is_whole = request.body.done
+                is_over = read_some(request.body, piece, heard[-1])
                 after(conversation, request)
                 send_replies(conversation)
-                if not request.body.done:
+                if not is_over and not (request.body.may_be_left and leaves()):
                     break
                 piece = request.body.rest
             if not request.keep_alive:
                 return heard
             request = None
     return heard
+
+
+def read_some(body: Body, piece: bytes, heard: Heard) -> bool:
+    """Feed it; is it over?"""
+    try:
+        heard.body += body.feed(piece)
+    except RequestAborted:
+        return True
+    heard.is_whole = body.done
+    return body.done
 
 
 def send_replies(conversation: Conversation) -> None:

@@ -80,7 +80,7 @@ def fuzz(protocol: str, number: int) -> None:
 
     conversation = open_target(protocol)
     try:
-        hear(conversation, pieces, after=check)
+        hear(conversation, pieces, after=check, leaves=lambda: chance.random() < 0.1)
     except ProtocolError as error:
         conversation.refuse(error, date=DATE)
         conversation.request_line.encode("latin-1")

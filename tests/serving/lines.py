@@ -52,6 +52,8 @@ class LineConversation:
     """Gathers a line."""
 
     successor = None
+    has_leftover = False
+    is_over = False
 
     def __init__(self, remote: dict[str, str], *, is_front_end: bool) -> None:
         self.remote = remote
@@ -94,6 +96,8 @@ class LineConversation:
 class CountedBody:
     """So many bytes; one that begins with `!` is malformed."""
 
+    may_be_left = False
+
     def __init__(self, length: int) -> None:
         self._left = length
         self.done = not length
@@ -113,6 +117,7 @@ class PlainAnswer:
     """Status, newline, chunks."""
 
     ends_by_closing = False
+    abortion = b""
 
     def __init__(self, *, keep_alive: bool) -> None:
         self.keep_alive = keep_alive
@@ -142,6 +147,9 @@ class PlainAnswer:
 
     def end(self) -> bytes:
         return b".\n"
+
+    def abandon(self) -> bytes:
+        return b"abandoned\n"
 
     def complain(self, text: bytes) -> None:
         self._complaints += b"(" + text + b")"

@@ -220,11 +220,14 @@ def test_a_stop_answers_what_was_sent(front: Front) -> None:
     assert front.server.wait() == 0
 
 
-def test_uwsgi_answers_a_ping(server: Server) -> None:
+@pytest.mark.parametrize("more", [b"\0\0\0", b"\5\0\0hello", b"\0\0\1"])
+def test_uwsgi_answers_a_ping_and_closes(server: Server, more: bytes) -> None:
+    """As uWSGI does, whatever it carries."""
     front = Front(server, "uwsgi").start()
     with front.open() as pinging:
-        pinging.sendall(b"\x64\0\0\0")
-        assert pinging.recv(10) == b"\x64\0\0\1"
+        pinging.sendall(b"\x64" + more)
+        assert read_all(pinging) == b"\x64\0\0\1"
+    assert front.ask("/hello").status == 200
 
 
 @pytest.mark.parametrize("protocol", ["http", *FIRST_LINES])

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -44,6 +45,7 @@ class Conversation:
             ),
             date="",
             may_keep=may_keep,
+            now=time.monotonic_ns(),
         )
 
     def hear(self) -> bytes:
