@@ -1,4 +1,4 @@
-"""Why the kernel does not execute a file that is there: what execve(2) means."""
+"""Why the kernel does not execute a file that exists: what execve(2) means."""
 
 import errno
 import os
