@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from prefork.system import netlink
 from prefork.system.connections import has_connections
 
 
@@ -52,6 +53,27 @@ def test_one_that_was_accepted_is_seen_until_it_is_closed(
         assert has_connections(os.getpid(), listener)
         accepted.close()
         assert not has_connections(os.getpid(), listener)
+
+
+def test_it_is_seen_where_netlink_is_forbidden_too(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(netlink, "NETLINK_SOCK_DIAG", 9999)
+    with socket.socket(listener.family) as client:
+        client.connect(listener.getsockname())
+        assert not has_connections(os.getpid(), listener)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert has_connections(os.getpid(), listener)
+
+
+def test_one_whose_client_has_left_is_seen(listener: socket.socket) -> None:
+    client = socket.socket(listener.family)
+    client.connect(listener.getsockname())
+    accepted, _ = listener.accept()
+    client.close()
+    with accepted:
+        assert has_connections(os.getpid(), listener)
 
 
 def test_others_are_not_counted(listener: socket.socket) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefork.system import queue
+from prefork.system import netlink
 from prefork.system.queue import read_queue
 
 NOBODY = 65534
@@ -82,7 +82,7 @@ def test_is_unknown_where_netlink_is_forbidden(
 ) -> None:
     """As with RestrictAddressFamilies= of systemd."""
     listener = listen(stack, f"\0queue-test-{os.getpid()}", socket.AF_UNIX)
-    monkeypatch.setattr(queue, "NETLINK_SOCK_DIAG", 9999)
+    monkeypatch.setattr(netlink, "NETLINK_SOCK_DIAG", 9999)
     assert read_queue(listener) is None
 
 
