@@ -2,8 +2,9 @@
 
     python -P -m prefork.cli.watch MASTER GATEWAY ARGUMENTS
 
-Their channel is descriptor 3.  The master says what to watch; it is told, a second
-after the first change, what has changed until then.
+Their channel is descriptor 3.  The master says what to watch, and since when; it is
+told, a second after the first change, what has changed until then.  A file that was
+written after it was imported, and before it was watched, is known by its ctime.
 """
 
 import glob
@@ -14,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from setproctitle import setproctitle
 from watchfiles import watch
@@ -57,6 +59,8 @@ class Watch:
         self._sources: list[str] = []
         self._globs: list[str] = []
         self._extra: set[str] = set()  # the files that the globs stand for
+        self._since = 0.0  # Unix time
+        self._known: dict[str, float] = {}  # path → ctime at which it was gathered
         self._changed: set[str] = set()
         self._tell_at = 0.0
 
@@ -70,6 +74,7 @@ class Watch:
         if message is not None:
             self._sources = message.fields["directories"]
             self._globs = message.fields["globs"]
+            self._since = message.fields["since"]
             self._extra = self._find_extra()
         return message is not None
 
@@ -84,11 +89,20 @@ class Watch:
             rust_timeout=TURN,
             yield_on_timeout=True,
         )
+        overlooked = self._find_overlooked()  # taken when the watch has begun
         for changes in turns:
-            self._gather(path for _, path in changes)
+            self._gather([*overlooked, *(path for _, path in changes)])
             self._tell()
             if select.select([self._channel], [], [], 0)[0]:
                 return
+
+    def _find_overlooked(self) -> Iterator[str]:
+        """What has changed since the import, and was not seen to."""
+        sources = (entry.path for each in self._sources for entry in _list(each))
+        for path in (*self._configuration, *self._extra, *sources):
+            changed_at = _changed_at(path)
+            if changed_at > max(self._since, self._known.get(path, 0.0)):
+                yield path
 
     def _directories(self) -> Iterator[str]:
         """Directories, because most editors replace a file instead of writing it."""
@@ -107,6 +121,7 @@ class Watch:
         if changed and not self._changed:
             self._tell_at = time.monotonic() + GATHER
         self._changed |= changed
+        self._known |= {path: _changed_at(path) for path in changed}
 
     def _find_extra(self) -> set[str]:
         return {
@@ -127,6 +142,19 @@ class Watch:
             files = ", ".join(map(os.path.relpath, some))
             self._channel.send("changed", files=files, count=len(self._changed))
             self._changed = set()
+
+
+def _list(directory: str) -> list[os.DirEntry[str]]:
+    with suppress(OSError), os.scandir(directory) as entries:
+        return list(entries)
+    return []
+
+
+def _changed_at(path: str) -> float:
+    """Not the time of modification, which a copy may have from its original."""
+    with suppress(OSError):
+        return os.stat(path).st_ctime
+    return 0.0
 
 
 def _beginning(pattern: str) -> str:

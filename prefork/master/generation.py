@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from typing import Any
@@ -48,6 +49,7 @@ class Generation:
         self.pid = 0
         self.deadline = float("inf")
         self.sources: list[str] = []  # directories that it was imported from
+        self.imported_at = 0.0  # Unix time at which the import began
         self.failure = ""  # why the last template came to nothing
         self.failure_status = EXIT_APPLICATION  # and what that is as an exit status
         self.refork_after = settings.refork_after  # that are still to come
@@ -73,6 +75,7 @@ class Generation:
             theirs.close()
         self.channel = ours
         self.stage = Stage.LOADING
+        self.imported_at = time.time()
         self.failure = ""
         self.failure_status = EXIT_APPLICATION
         self.deadline = now + self.settings.boot_timeout
@@ -161,6 +164,7 @@ class Generation:
             "pid": self.pid,
             "deadline": self.deadline,
             "sources": self.sources,
+            "imported_at": self.imported_at,
             "failure": self.failure,
             "failure_status": self.failure_status,
             "refork_after": self.refork_after,
@@ -184,6 +188,7 @@ class Generation:
         generation.pid = state["pid"]
         generation.deadline = state["deadline"]
         generation.sources = state["sources"]
+        generation.imported_at = state["imported_at"]
         generation.failure = state["failure"]
         generation.failure_status = state["failure_status"]
         generation.refork_after = tuple(state["refork_after"])

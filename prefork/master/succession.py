@@ -73,7 +73,7 @@ class Succession:
         self._probation: Probation | None = None
         self._watcher = Watcher(arguments, reactor, logs.log, on_change=self.ask)
         self._reforks = Reforks(crew, templates)
-        self._failed_sources: list[str] = []  # of the last candidate, if it failed
+        self._failed: Generation | None = None  # the last candidate, if it failed
         self.reload: Reload | None = None
         self.number = 0  # of the last reload that was begun
         self.outcome: Outcome | None = None  # of the last one that has ended
@@ -109,9 +109,12 @@ class Succession:
 
     def advance(self, now: float, *, may_begin: bool) -> None:
         self._advance(now, may_begin=may_begin)
-        target = self._staff.target
-        sources = dict.fromkeys([*target.sources, *self._failed_sources])
-        self._watcher.reconcile(target.settings, sources)
+        # Where the mistake is, so that its correction is noticed.
+        looked_at = [self._staff.target, *([self._failed] if self._failed else [])]
+        sources = [source for generation in looked_at for source in generation.sources]
+        since = max(generation.imported_at for generation in looked_at)
+        settings = self._staff.target.settings
+        self._watcher.reconcile(settings, dict.fromkeys(sources), since)
 
     def _advance(self, now: float, *, may_begin: bool) -> None:
         if self.reload is not None:
@@ -188,9 +191,7 @@ class Succession:
             announce(listener, self._log)
 
     def _end(self, reload: Reload) -> None:
-        # Where the mistake is, so that its correction is noticed.
-        failed = reload.candidate if reload.failed_in else None
-        self._failed_sources = failed.sources if failed else []
+        self._failed = reload.candidate if reload.failed_in else None
         self.reload = None
         self._crew.drain = False
         if reload.cause is REFORK:

@@ -39,8 +39,10 @@ class Watcher:
         self._pid = 0
         self._is_dismissed = False
 
-    def reconcile(self, settings: Settings, directories: Iterable[str]) -> None:
-        """Watch what there is to watch, or nothing."""
+    def reconcile(
+        self, settings: Settings, directories: Iterable[str], since: float
+    ) -> None:
+        """Watch what there is to watch, or nothing; for changes since a Unix time."""
         if not settings.reload:
             self.dismiss()
             return
@@ -52,7 +54,9 @@ class Watcher:
             self._start()
         if self._channel is not None and wanted != self._watched:
             self._watched = wanted
-            self._channel.send("watch", directories=wanted[0], globs=wanted[1])
+            self._channel.send(
+                "watch", directories=wanted[0], globs=wanted[1], since=since
+            )
 
     def _start(self) -> None:
         ours, theirs = pair()

@@ -173,3 +173,20 @@ def test_without_the_library_it_is_refused(server: Server, site: Site) -> None:
     )
     assert server.wait() == 78
     assert "--reload: it needs watchfiles (pip install 'prefork[reload]')" in server.log
+
+
+@pytest.mark.slow
+def test_what_changes_while_it_is_imported_is_noticed(
+    server: Server, site: Site
+) -> None:
+    """The watcher is told what to watch when the import is over."""
+    pytest.importorskip("watchfiles")
+    begun = server.directory / "begun"
+    site.publish("1", "import os, time; os.mknod('begun'); time.sleep(1)")
+    server.start("-w", "1", "--reload", app=site.app, env=site.env, wait=False)
+    eventually(begun.exists)
+    site.publish("2")
+    server.wait_ready()
+    eventually(lambda: server.get("/version") == (200, b"2"))
+    eventually(lambda: server.log.count("phase=commit") == 1)
+    assert reloads(server) == 1
