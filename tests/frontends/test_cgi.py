@@ -4,14 +4,13 @@ import os
 import re
 import shlex
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from serving.front_end import FrontEnd
+from serving.front_end import FrontEnd, find_python
 from serving.make import CONTRIB, Make
 from serving.makes.apache import APACHE, AROUND, MODULES
 from serving.makes.lighttpd import AROUND as AROUND_LIGHTTPD
@@ -46,21 +45,12 @@ MAKES = (
 )
 
 
-def find_python() -> str:
-    """One that the user of the web server may run.
-
-    Any will do: what a CGI program needs is in the standard library.
-    """
-    ours = Path(sys.executable).resolve()
-    is_for_all = all(each.stat().st_mode & 0o001 for each in (ours, *ours.parents))
-    return sys.executable if is_for_all or os.geteuid() else "/usr/bin/python3"
-
-
 @pytest.fixture(scope="module")
 def program() -> Iterator[Path]:
     """contrib's program, for the application of the tests; anybody may read it."""
     directory = Path(tempfile.mkdtemp(prefix="cgi-"))
     directory.chmod(0o755)
+    # Any will do: what a CGI program needs is in the standard library.
     ours = f"{shlex.quote(find_python())} -m prefork.cli.wsgi"
     text = (CONTRIB / "cgi" / "app.cgi").read_text()
     text = text.replace("/srv/app/venv/bin/prefork-wsgi", ours)

@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -60,16 +61,17 @@ class FrontEnd(Browser):
                 return self
             except (RuntimeError, AssertionError, OSError) as error:
                 reason = error
-                self._end()
+                self.end()
         self.stop()
         raise reason
 
     def stop(self) -> None:
         """End it, and remove what it wrote."""
-        self._end()
+        self.end()
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End it, and have its log still."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
             try:
@@ -77,6 +79,10 @@ class FrontEnd(Browser):
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(5)
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     @property
     def log(self) -> str:
@@ -110,6 +116,13 @@ class FrontEnd(Browser):
             raise RuntimeError(f"{self.make.name} ended:\n{self.log}")
         with socket.create_connection(("127.0.0.1", self.port), 1):
             return True
+
+
+def find_python() -> str:
+    """One that the user of the web servers may run."""
+    ours = Path(sys.executable).resolve()
+    is_for_all = all(each.stat().st_mode & 0o001 for each in (ours, *ours.parents))
+    return sys.executable if is_for_all or os.geteuid() else "/usr/bin/python3"
 
 
 def find_port() -> int:
