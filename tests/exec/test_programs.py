@@ -124,6 +124,10 @@ def test_no_request_is_lost_but_those_of_a_copy_that_is_killed(kept: Kept) -> No
         assert keeper.control("scale", "2").returncode == 0
         eventually(lambda: len(keeper.copies()) == 2)
         _wait_for_more(load)
+        before = keeper.copies()
+        assert keeper.control("upgrade").returncode == 0
+        eventually(lambda: _are_new(keeper, before, count=2), within=30)
+        _wait_for_more(load)
         assert load.failures == []
         os.kill(keeper.copies()[0], SIGKILL)
         keeper.wait_log("lost worker cause=.SIGKILL from outside. ")
@@ -139,6 +143,6 @@ def _wait_for_more(load: Load, more: int = 50) -> None:
     eventually(lambda: load.answered >= enough, within=30)
 
 
-def _are_new(keeper: Keeper, before: list[int]) -> bool:
+def _are_new(keeper: Keeper, before: list[int], *, count: int = 3) -> bool:
     copies = keeper.copies()
-    return len(copies) == 3 and not set(copies) & set(before)
+    return len(copies) == count and not set(copies) & set(before)
