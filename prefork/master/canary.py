@@ -11,10 +11,15 @@ from prefork.master.reactor import Reactor
 
 TIMEOUT = 5.0  # seconds
 LONGEST_HEAD = 65536  # bytes
+LAST_NEWS = 1.0  # seconds for a worker that hung up to be found dead
 
 
 class Canary:
-    """Sends GET `path`; `done("")` if the status is below 500, else the reason."""
+    """Sends GET `path`; `done("")` if the status is below 500, else the reason.
+
+    A worker that dies of it is its master's business, who knows the cause; then this
+    is closed before it is done.
+    """
 
     def __init__(
         self, path: str, reactor: Reactor, done: Callable[[str], None]
@@ -23,6 +28,7 @@ class Canary:
         self._reactor = reactor
         self._done = done
         self._answer = b""
+        self._has_hung_up = False
         self.deadline = time.monotonic() + TIMEOUT
         self._socket, self.for_worker = socket.socketpair()
         self._socket.setblocking(False)
@@ -48,12 +54,17 @@ class Canary:
             self._finish(
                 "" if is_well else f"{self._path} answered {line.decode('latin-1')}"
             )
-        elif not data or len(self._answer) > LONGEST_HEAD:
+        elif len(self._answer) > LONGEST_HEAD:
             self._finish(f"{self._path} was not answered")
+        elif not data:
+            self._has_hung_up = True
+            self._reactor.unwatch(self._socket.fileno())
+            self.deadline = time.monotonic() + LAST_NEWS
 
     def check_deadline(self, now: float) -> None:
         if now >= self.deadline:
-            self._finish(f"{self._path} was not answered in {TIMEOUT:g} s")
+            within = "" if self._has_hung_up else f" in {TIMEOUT:g} s"
+            self._finish(f"{self._path} was not answered{within}")
 
     def _finish(self, reason: str) -> None:
         self.close()

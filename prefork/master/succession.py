@@ -287,6 +287,8 @@ class Succession:
         if self._is_old_trouble(obituary):
             return False
         reason = f"a new worker died: {obituary.cause}"
+        if obituary.tenant.is_busy:
+            reason += f", serving {method_and_path(obituary.tenant.request)}"
         if self.reload is not None and self._is_candidate(member):
             self.reload.worker_failed(reason, was_ready=bool(member.ready_at))
             return True
