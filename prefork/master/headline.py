@@ -13,24 +13,29 @@ from prefork.monitor.totals import read_totals
 from prefork.system.queue import read_queue
 
 
+SHORTEST_SPAN = 1.0  # seconds: one request in a millisecond is no rate of thousands
+
+
 class Headline:
     """Remembers how many requests there were: what is told is a rate."""
 
     def __init__(self, house: House, now: float) -> None:
         self._house = house
+        self._rate = 0.0
         self._requests, self._since = self._count(), now
 
     def read(self, now: float) -> str:
-        """As it is now; the rate is that since the last time."""
-        requests, since = self._requests, self._since
-        self._requests, self._since = self._count(), now
-        rate = max(0, self._requests - requests) / max(0.001, now - since)
-        return ", ".join(self._parts(rate))
+        """As it is now; the rate is that of the last second or more."""
+        if (span := now - self._since) >= SHORTEST_SPAN:
+            before, self._since = self._requests, now
+            self._requests = self._count()
+            self._rate = max(0, self._requests - before) / span
+        return ", ".join(self._parts())
 
     def _count(self) -> int:
         return read_totals(self._house.scoreboard).requests
 
-    def _parts(self, rate: float) -> Iterator[str]:
+    def _parts(self) -> Iterator[str]:
         workers = count_workers(self._house)
         if activity := self.read_activity():
             yield activity
@@ -38,7 +43,7 @@ class Headline:
             yield f"{workers['serving']}/{workers['scale']} serve"
         else:
             yield f"{workers['busy']}/{workers['serving'] + workers['leaving']} busy"
-            yield f"{rate:.0f} req/s"
+            yield f"{self._rate:.0f} req/s"
         yield f"gen {self._house.staff.target.number}"
         if (queue := self._read_queues()) is not None:
             yield f"queue {queue}"

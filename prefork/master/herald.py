@@ -15,7 +15,7 @@ from prefork.master.cause import RELOAD
 from prefork.master.handover import VERSION
 from prefork.master.headline import Headline
 from prefork.master.house import House
-from prefork.master.roster import FOREVER
+from prefork.master.roster import FOREVER, STARTING
 from prefork.master.states import State
 from prefork.system import store
 from prefork.system.notify import Notifier
@@ -42,7 +42,7 @@ class Herald:
         self._notifier = notifier
         self._headline = Headline(house, time.monotonic())
         self._told = Phase.STARTING
-        self._activity = ""
+        self._situation: tuple[str, int] | None = None  # as of the last STATUS
         self._stored: list[int] = []  # descriptors of listeners
         self._has_scoreboard = False
         self._status_at = self._watchdog_at = self._extend_at = 0.0
@@ -135,9 +135,11 @@ class Herald:
             self._extend_at = 0.0
 
     def _tell_status(self, notifier: Notifier, now: float) -> None:
-        activity = self._headline.read_activity()
-        if now >= self._status_at or activity != self._activity:
-            self._activity, self._status_at = activity, now + STATUS_EVERY
+        roster = self._house.crew.roster
+        workers = len(roster.members) - len(roster.in_states(*STARTING))
+        situation = self._headline.read_activity(), workers
+        if now >= self._status_at or situation != self._situation:
+            self._situation, self._status_at = situation, now + STATUS_EVERY
             notifier.send(f"STATUS={self._headline.read(now)}")
 
     def _store(self, notifier: Notifier, phase: Phase) -> None:

@@ -63,6 +63,20 @@ def test_a_reload_that_fails_ends_in_readiness_too(
     eventually(lambda: "last reload failed in phase check" in status(listening))
 
 
+def test_the_status_follows_the_last_worker_of_before(
+    server: Server, listening: NotifySocket
+) -> None:
+    """Not ten seconds later: until then it would count them."""
+    start(server, listening)
+    with server.connect() as late:
+        late.sendall(b"GET /sleep?s=3 HTTP/1.1\r\nHost: test\r\n\r\n")
+        server.signal(SIGHUP)
+        eventually(lambda: "1/3 busy" in status(listening))
+        assert late.recv(100)
+        late.close()
+        eventually(lambda: "0/2 busy" in status(listening), within=5)
+
+
 def status(listening: NotifySocket) -> str:
     return listening.lines("STATUS")[-1]
 
@@ -119,7 +133,7 @@ def test_listeners_and_scoreboard_are_stored_until_the_stop(
         "prefork-scoreboard-",
     ]
     assert server.stop() == 0
-    last = listening.told()[-5:]
+    last = [m for m in listening.told() if not m.startswith("STATUS=")][-4:]
     assert sum("FDSTOREREMOVE=1" in message for message in last) == 2
 
 
