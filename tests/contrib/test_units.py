@@ -96,3 +96,13 @@ def test_the_services_are_hardened_alike(unit: Path) -> None:
         begin = first.index(part)
         block = first[begin : first.index("\n\n", begin)]
         assert block in text
+
+
+def test_an_instance_of_any_name_has_a_directory_for_itself() -> None:
+    """It is removed when the service stops that it belongs to."""
+    alone, *instances = [
+        directive(UNITS / name, "RuntimeDirectory")
+        for name in ("prefork.service", "prefork@.service", "prefork-fcgi@.service")
+    ]
+    assert {each.partition("%i")[0] for each in instances} == {"prefork/"}
+    assert "/" not in alone

@@ -37,7 +37,7 @@ def test_a_master_that_is_killed_leaves_the_socket_of_its_unit(unit: Unit) -> No
 
 def test_a_master_that_is_killed_leaves_its_listeners_and_counts(unit: Unit) -> None:
     """In the store of systemd: without a socket unit, on a port and in a file."""
-    path = "/run/prefork/app/own.sock"
+    path = "/run/prefork-app/own.sock"
     unit.run_with(f"-b unix:{path} {OWN}", own_listeners=True)
     unit.start()
     before = unit.pid
