@@ -12,7 +12,6 @@ from prefork.master.status import count_workers
 from prefork.monitor.totals import read_totals
 from prefork.system.queue import read_queue
 
-
 SHORTEST_SPAN = 1.0  # seconds: one request in a millisecond is no rate of thousands
 
 
