@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import SIGHUP, SIGKILL
@@ -79,12 +80,27 @@ class Kept:
 def kept(keeper: Keeper, request: pytest.FixtureRequest) -> Iterator[Kept]:
     kind = KINDS[request.param]
     _need(request.param)
+    if request.param.startswith("libfcgi"):
+        shutil.copy(request.getfixturevalue("program"), keeper.directory / "kept")
+    with _keep(keeper, kind, "-w", "3") as kept:
+        yield kept
+
+
+@pytest.fixture
+def sleeping_php(keeper: Keeper) -> Iterator[Kept]:
+    """Pages that take a while, and one copy for a start."""
+    _need("php-cgi")
+    kind = replace(KINDS["php-cgi"], text="<?php usleep(300000); ?>it has slept")
+    with _keep(keeper, kind, "-w", "1:4", "--idle-timeout", "1") as kept:
+        yield kept
+
+
+@contextmanager
+def _keep(keeper: Keeper, kind: Kind, *options: str) -> Iterator[Kept]:
     path = keeper.directory / kind.file
     path.write_text(kind.text)
     path.chmod(0o755)
-    if request.param.startswith("libfcgi"):
-        shutil.copy(request.getfixturevalue("program"), keeper.directory / "kept")
-    keeper.keep(*kind.command(path), options=("-w", "3", *kind.options))
+    keeper.keep(*kind.command(path), options=(*options, *kind.options))
     root = str(keeper.directory)
 
     def configure_it(directory: Path, snippet: str, place: str, port: int) -> str:
@@ -136,6 +152,19 @@ def test_no_request_is_lost_but_those_of_a_copy_that_is_killed(kept: Kept) -> No
     assert len(load.failures) <= 1
     assert keeper.logged("lost worker") == 1
     assert keeper.stop() == 0
+
+
+def test_pages_that_sleep_bring_more_copies_and_quiet_brings_less(
+    sleeping_php: Kept,
+) -> None:
+    keeper = sleeping_php.keeper
+    assert len(keeper.copies()) == 1
+    with Load(sleeping_php.front, clients=4, paths=[sleeping_php.path]) as load:
+        eventually(lambda: len(keeper.copies()) >= 3, within=20)
+        _wait_for_more(load, 20)
+    eventually(lambda: len(keeper.copies()) <= 2, within=20)
+    assert load.failures == []
+    assert keeper.logged("lost worker") == 0
 
 
 def _wait_for_more(load: Load, more: int = 50) -> None:
