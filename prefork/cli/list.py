@@ -1,5 +1,6 @@
 """prefork list: the masters that would listen to this user."""
 
+import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
@@ -26,7 +27,10 @@ def main(argv: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     parser.parse_args(argv)
-    rows = [_row(master) for master in find_masters()]
+    if not (masters := find_masters()):
+        print("no master runs that listens to this user", file=sys.stderr)
+        return EXIT_OK
+    rows = [_row(master) for master in masters]
     print(format_table(HEAD, rows, right=("PID", "WORKERS", "GENERATION", "UPTIME")))
     return EXIT_OK
 

@@ -1,12 +1,13 @@
 """prefork scale: more workers, or less."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 
 from prefork.cli.calling import add_choice, ask, choose
 from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.report import report
 from prefork.errors import EXIT_OK, PreforkError
+from prefork.settings.scale import STEP, parse_scale
 
 PROG = "prefork scale"
 
@@ -19,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
         "reload does not change it back.",
         epilog=with_examples(
             "Exit status: 0 when the server will; 1 when it cannot, or there is no "
-            "such master.",
+            "such master; 2 for what is no number of workers.",
             "prefork scale 8",
             "prefork scale 2:16",
             "prefork scale -1",
@@ -29,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "workers",
+        type=_parse_workers,
         metavar="N|MIN:MAX|+N|-N",
         help="so many; as many as the load asks for; so many more, or less",
     )
@@ -40,3 +42,13 @@ def main(argv: Sequence[str]) -> int:
         return report(error, prog=PROG)
     print(f"workers: {answer['workers']}, before {answer['before']}")
     return EXIT_OK
+
+
+def _parse_workers(text: str) -> str:
+    """As it is, if the master will understand it."""
+    if not STEP.fullmatch(text):
+        try:
+            parse_scale(text)
+        except ValueError as error:
+            raise ArgumentTypeError(f"{error} (write 8, 2:8, +1 or -1)") from None
+    return text

@@ -31,7 +31,8 @@ from prefork.monitor.rates import Rates
 
 HELP = "↑↓ select   d dump its stacks   r reload   + - scale   q quit"
 BAR = 24  # columns
-FURNITURE = 5  # lines: two blank ones, names, a rule, help
+NAMES_AND_RULE = 2  # lines above the workers
+FURNITURE = NAMES_AND_RULE + 3  # two blank ones, and help
 WIDE = 110  # columns: all of the table, and 20 for the request
 COLUMN = 11  # the widest of those that can be left out
 EXPENDABLE = ("USS", "SHARED", "GEN", "CPU", "RSS", "PID", "REQUESTS")
@@ -109,6 +110,9 @@ class Screen:
         except CommandError as error:
             self._say(str(error))
 
+    def _has_message(self) -> bool:
+        return bool(self._message) and time.monotonic() < self._message_until
+
     def _say(self, message: str) -> None:
         self._message = message
         self._message_until = time.monotonic() + MESSAGE_STAYS
@@ -117,12 +121,25 @@ class Screen:
 
     def _draw(self, view: View) -> RenderableType:
         head = [
-            Text(escape_unprintable(title(view.status)), style="bold"),
+            _line((title(view.status), "bold")),
             *self._draw_figures(view),
         ]
+        slots = in_order(view)
         room = self._console.height - len(head) - FURNITURE
-        rows = self._visible(in_order(view), max(1, room))
-        return Group(*head, Text(), self._draw_table(view, rows), self._draw_foot())
+        if room >= 1:
+            table = self._draw_table(view, self._visible(slots, room))
+            return Group(*head, Text(), table, self._draw_foot())
+        room = self._console.height - NAMES_AND_RULE - 1
+        return Group(
+            self._draw_news(view),
+            self._draw_table(view, self._visible(slots, max(1, room))),
+        )
+
+    def _draw_news(self, view: View) -> Text:
+        """All that is said beside the workers where there is one line for it."""
+        if self._has_message():
+            return _line((self._message, "yellow"))
+        return _line((describe_workers(view.status), "bold"))
 
     def _draw_figures(self, view: View) -> Sequence[Text]:
         status = view.status
@@ -195,7 +212,7 @@ class Screen:
         return EXPENDABLE[: -(-missing // COLUMN)]
 
     def _draw_foot(self) -> Text:
-        if self._message and time.monotonic() < self._message_until:
+        if self._has_message():
             return Text("\n" + escape_unprintable(self._message), style="yellow")
         return Text("\n" + HELP, style="dim")
 

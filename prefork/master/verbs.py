@@ -1,6 +1,5 @@
 """What operators can ask of a master, or tell it: a verb each."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from prefork.master.staff import MOST_WORKERS
 from prefork.master.states import State
 from prefork.master.status import count_workers, describe
 from prefork.settings.gateways import GATEWAYS
-from prefork.settings.scale import Scale, parse_scale
+from prefork.settings.scale import STEP, Scale, parse_scale
 
 MAY_BE_DUMPED = (State.SERVING, State.RETIRING)  # earlier, the signal would kill
 
@@ -47,7 +46,7 @@ class Verbs:
         """`workers` is N, MIN:MAX, +N or -N."""
         staff, text = self._house.staff, str(fields.get("workers"))
         before = str(staff.scale)
-        if re.fullmatch(r"[+-][0-9]{1,6}", text):
+        if STEP.fullmatch(text):
             is_done = staff.adjust(int(text))
         else:
             is_done = staff.scale_to(_parse_scale(text))

@@ -1,10 +1,12 @@
 """A scale: the number of workers, or the least and the most of them."""
 
+import re
 from dataclasses import dataclass
 
 from prefork.settings.kinds import Kind, whole
 
 MOST = 1024
+STEP = re.compile(r"[+-][0-9]{1,6}")  # so many more, or less, for who scales
 _ONE_NUMBER = whole(1, MOST)
 _LEAST = whole(0, MOST)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from serving import Server, Site, eventually
 
+from prefork.cli import list as list_command
+
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +112,15 @@ def test_a_master_that_is_stopped_is_said_to_be(
 
 
 # Looking
+
+
+def test_list_says_when_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a head of a table, and it is no error."""
+    monkeypatch.setattr("prefork.cli.list.find_masters", list)
+    assert list_command.main([]) == 0
+    assert capsys.readouterr() == ("", "no master runs that listens to this user\n")
 
 
 def test_list_has_a_line_for_each(server: Server) -> None:
@@ -295,7 +306,15 @@ def test_scale(server: Server, argument: str, said: str) -> None:
     assert result.stdout == f"workers: {said}, before 2\n"
 
 
-@pytest.mark.parametrize("argument", ["0", "-2", "many", "3:1", "99999"])
+@pytest.mark.parametrize("argument", ["0", "many", "3:1", "99999", "+", "2:many"])
+def test_scale_to_what_is_no_number_of_workers(argument: str) -> None:
+    """Used wrongly, whether or not there is a master."""
+    result = run("scale", argument)
+    assert result.returncode == 2
+    assert result.stderr.endswith(" (write 8, 2:8, +1 or -1)\n")
+
+
+@pytest.mark.parametrize("argument", ["-2", "600"])
 def test_scale_to_what_cannot_be(server: Server, argument: str) -> None:
     server.start("-w", "2")
     result = prefork(server, "scale", argument)

@@ -96,14 +96,21 @@ def test_the_server_never_imports_what_top_draws_with() -> None:
 class Terminal:
     """top with a terminal of its own; `text` is all that it has shown."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        *,
+        lines: int = 30,
+        columns: int = 120,
+    ) -> None:
         self.pid, self._fd = pty.fork()
         if not self.pid:
             try:
                 os.execve(sys.executable, arguments, environment)
             finally:
                 os._exit(127)
-        size = struct.pack("4H", 30, 120, 0, 0)
+        size = struct.pack("4H", lines, columns, 0, 0)
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, size)
         self.text = ""
 
@@ -185,6 +192,28 @@ def test_it_ends_when_the_server_does(server: Server, terminal: Terminal) -> Non
     assert server.stop() == 0
     assert terminal.wait() == 1
     assert "no master listens on" in terminal.text
+
+
+@needs_rich
+@pytest.mark.parametrize(
+    ("lines", "columns", "first"),
+    [(5, 20, "2 of 2"), (2, 10, "2 of 2"), (12, 40, "SLOT")],
+)
+def test_a_tiny_terminal_shows_who_is_busy(
+    server: Server, lines: int, columns: int, first: str
+) -> None:
+    server.start("-w", "2")
+    arguments = command(server, "--interval", "0.2")
+    terminal = Terminal(arguments, ENVIRONMENT, lines=lines, columns=columns)
+    try:
+        eventually(lambda: terminal.shows(first))
+        with server.connect() as client:
+            client.sendall(GET % b"/sleep?s=60")
+            eventually(lambda: lines < 3 or terminal.shows("busy"))
+        terminal.press("q")
+        assert terminal.wait() == 0
+    finally:
+        terminal.close()
 
 
 def test_without_rich_it_is_printed_again_and_again(
