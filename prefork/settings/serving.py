@@ -78,7 +78,7 @@ class Serving:
         (),
         "--socket-protocol",
         "NAME=PROTO",
-        "of systemd's socket NAME; repeatable",
+        "NAME=PROTOCOL for systemd's socket NAME; repeatable",
         PAIRS,
     )
     ajp_secret: str = setting(
