@@ -3,10 +3,11 @@
 Written from the tables of the protocol, not from the code under test.
 """
 
-import socket
 import struct
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from serving.connection import Connection
 
 HEADERS = {
     "accept": 1,
@@ -145,22 +146,8 @@ def read_chunk(data: bytes) -> bytes:
     return data[2:-1]
 
 
-class Wire:
+class Wire(Connection):
     """A front end's connection."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.socket = connection
-        self._file = connection.makefile("rb")
-
-    def __enter__(self) -> "Wire":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-        self.socket.close()
-
-    def send(self, *parts: bytes) -> None:
-        self.socket.sendall(b"".join(parts))
 
     def read_packet(self) -> tuple[int, bytes] | None:
         """Code and content of the next packet; None at the end."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from prefork.protocols import fastcgi_records as wire
+from serving.connection import Connection
 
 Record = tuple[int, int, bytes]  # kind, request id, content
 
@@ -112,22 +113,8 @@ def understand(data: bytes, *, number: int = 1) -> Answer:
     return answer
 
 
-class Wire:
+class Wire(Connection):
     """One connection of a web server."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.socket = connection
-        self._file = connection.makefile("rb")
-
-    def __enter__(self) -> "Wire":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-        self.socket.close()
-
-    def send(self, *parts: bytes) -> None:
-        self.socket.sendall(b"".join(parts))
 
     def read_record(self) -> Record | None:
         """The next record; None at the end of the connection."""

@@ -4,6 +4,8 @@ import select
 import socket
 from typing import NamedTuple
 
+from serving.connection import Connection
+
 
 class Answer(NamedTuple):
     """One answer as it came; the names of its headers in lower case."""
@@ -13,22 +15,8 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Wire:
+class Wire(Connection):
     """A client that does what it is told, not what is polite."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.socket = connection
-        self._file = connection.makefile("rb")
-
-    def __enter__(self) -> "Wire":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-        self.socket.close()
-
-    def send(self, *parts: bytes) -> None:
-        self.socket.sendall(b"".join(parts))
 
     def request(self, target: str, *headers: str, method: str = "GET") -> None:
         """Send a request without a body."""
