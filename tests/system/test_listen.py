@@ -224,6 +224,10 @@ def test_replaces_a_stale_socket(opened: Opener, client: Newcomer) -> None:
 
 
 def test_removes_its_file_and_not_its_successors(opened: Opener) -> None:
+    """Behaviour 39: nobody removes the file of somebody else.
+
+    The rest of it is of upgrades that fork, with two masters side by side; ours do not.
+    """
     old = opened("unix:app.sock")
     os.unlink("app.sock")
     new = opened("unix:app.sock")
