@@ -1,13 +1,12 @@
 """The CGI gateway: runs an RFC 3875 program for each request."""
 
-import signal
 from collections.abc import Callable, Mapping
 from typing import BinaryIO, Protocol
 
 from prefork.errors import ClientGone, ProtocolError
 from prefork.gateways.cgi_head import format_status
-from prefork.gateways.cgi_run import Run, Running, Timeout
-from prefork.gateways.cgi_site import Target, encode
+from prefork.gateways.cgi_run import Run, Running, Timeout, describe
+from prefork.gateways.cgi_site import Target, encode, readable
 from prefork.gateways.cgi_source import Open, Source, open_source
 from prefork.gateways.cgi_variables import complete, find_arguments, make_environment
 from prefork.protocols.path import decode_percent
@@ -139,9 +138,10 @@ class Cgi:
             program,
             source,
             reply,
+            is_nph=target.is_nph,
             patience=self._patience,
             told=lambda data: self._pass_on(data, target, reply),
-            failed=lambda status: self._note_failure(status, target, reply),
+            failed=lambda status: self._note_failure(status, target, variables, reply),
             alive=self._alive,
             open_scratch=self._open_scratch,
         )
@@ -164,13 +164,21 @@ class Cgi:
     def _pass_on(self, data: bytes, target: Target, reply: Reply) -> None:
         """What a program says on stderr is for the log."""
         text = data.decode("utf-8", "backslashreplace").rstrip("\n")
-        self._complain("program says", file=target.file, text=text)
+        self._complain("program says", file=readable(target.file), text=text)
         if self._tells_front_end:
             reply.complain(data)
 
-    def _note_failure(self, status: int, target: Target, reply: Reply) -> None:
+    def _note_failure(
+        self, status: int, target: Target, variables: dict[str, str], reply: Reply
+    ) -> None:
         how = describe(status)
-        self._complain("program failed", file=target.file, cause=how)
+        self._complain(
+            "program failed",
+            file=readable(target.file),
+            cause=how,
+            method=variables["REQUEST_METHOD"],
+            path=readable(variables["PATH_INFO"]),
+        )
         # As a shell would exit that had run it.
         code = status if status > 0 else 128 - status
         reply.fail(encode(f"{target.file}: {how}\n"), status=code)
@@ -181,24 +189,15 @@ class Cgi:
         self._complain(
             "cannot answer",
             method=variables["REQUEST_METHOD"],
-            path=variables["PATH_INFO"],
+            path=readable(variables["PATH_INFO"]),
             answer="cut" if reply.started else str(status),
-            reason=reason,
+            reason=readable(reason),
         )
         if reply.started:
             reply.abort()
             return
         line = format_status(str(status))
         reply.send(line, PAGE_HEADERS, line.encode() + b"\n", complete=True)
-
-
-def describe(status: int) -> str:
-    if status > 0:
-        return f"exit code {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"  # of the real-time ones few have a name
 
 
 def redirected(variables: dict[str, str], location: str, mount: str) -> dict[str, str]:

@@ -18,6 +18,9 @@ STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3}.*)")
 # RFC 3875 6.3: "Each header field in a CGI-Response MUST NOT appear more than
 # once"; that is meant of those it defines.
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
+CODING = "transfer-encoding"
+# RFC 9112 6.3: "the Transfer-Encoding overrides the Content-Length."
+FRAMING = {CODING, "content-length", "trailer"}
 CGI_FIELDS = {"content-type", "location", "status"}
 
 
@@ -27,6 +30,10 @@ class Head:
 
     status: str
     headers: list[tuple[str, str]]
+    is_http: bool = False  # it began with a status line
+    # RFC 9112 7.1: in chunks is the document of many an `nph-` program; of that the
+    # headers say nothing, since whoever frames it anew removes these.
+    is_chunked: bool = False
     # Of a local redirect (RFC 3875 6.2.2): the path, and perhaps a query.  It is
     # one only if no document follows.
     redirect: str = ""
@@ -65,7 +72,11 @@ def parse_head(block: bytes) -> Head:
         raise ValueError("a Location that leads nowhere")
     if not known:
         raise ValueError("neither Content-Type, nor Location, nor Status")
-    return _interpret(known, headers)
+    is_chunked = find_coding(headers) == "chunked"
+    if is_chunked:
+        headers = [each for each in headers if each[0].lower() not in FRAMING]
+    status, redirect = _interpret(known, headers)
+    return Head(status, headers, bool(found), is_chunked, redirect)
 
 
 class Heads(BytesMemo[Head]):
@@ -89,14 +100,23 @@ def _split(line: bytes) -> tuple[str, str]:
     return name.decode("ascii"), value.strip(b" \t").decode("latin-1")
 
 
-def _interpret(known: dict[str, str], headers: list[tuple[str, str]]) -> Head:
+def find_coding(headers: list[tuple[str, str]]) -> str:
+    """All that is said of transfer codings; "": nothing is."""
+    found = [value.lower() for name, value in headers if name.lower() == CODING]
+    return ", ".join(found)
+
+
+def _interpret(
+    known: dict[str, str], headers: list[tuple[str, str]]
+) -> tuple[str, str]:
+    """The status, and where a local redirect leads."""
     location, status = known.get("location", ""), known.get("status", "")
     # RFC 3875 6.2.2: "The CGI script MUST NOT return any other header fields"
     is_local = location.startswith("/") and not location.startswith("//")
     redirect = location if is_local and len(headers) == 1 and not status else ""
     if not status:
         status = "302" if location else "200"
-    return Head(format_status(status), headers, redirect)
+    return format_status(status), redirect
 
 
 def format_status(status: str) -> str:

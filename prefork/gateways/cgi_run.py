@@ -8,10 +8,11 @@ import select
 import signal
 from collections.abc import Callable
 from os import read
+from time import monotonic
 from typing import Protocol
 
 from prefork.errors import ClientGone
-from prefork.gateways.cgi_head import HEADS, LONGEST_HEAD, Head, find_end
+from prefork.gateways.cgi_document import Document
 from prefork.gateways.cgi_source import Open, Source
 from prefork.protocols.request import Reply
 
@@ -47,10 +48,10 @@ class Timeout(Exception):
 class Run:
     """Pumps until the program's document is complete, or its client is gone.
 
-    `told(text)` gets what it writes to stderr; `failed(status)` is called if it exits
-    with one, and there still is somebody to tell; `alive(seconds)` when something
-    moved: it may take that long until the next call.  `open_scratch` is
-    system/scratch.py's.
+    `is_nph`: its output is a response of HTTP already (RFC 3875 5).  `told(text)` gets
+    what it writes to stderr; `failed(status)` is called if it exits with one, and there
+    still is somebody to tell; `alive(seconds)` when something moved: it may take that
+    long until the next call.  `open_scratch` is system/scratch.py's.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Run:
         source: Source,
         reply: Reply,
         *,
+        is_nph: bool,
         patience: float,
         told: Callable[[bytes], None],
         failed: Callable[[int], None],
@@ -68,79 +70,132 @@ class Run:
         self._program = program
         self._source = source
         self._reply = reply
+        self._document = Document(reply, is_nph=is_nph)
         self._patience = patience
         self._told = told
         self._failed = failed
         self._alive = alive
         self._open_scratch = open_scratch
         self._pidfd = program.pidfd
-        self._output = b""  # what came before the head was complete
         self._is_complete = False  # its output has ended
-        self._is_sent = False  # and our answer with it
+        self._is_held = False  # so that the body arrives; see protocols/lull.py
+        self._quiet_since = 0.0  # while it is held: when more of the body has come
+        self._took_at = 0.0  # when the client has taken some of the answer
         self._has_failed = False  # and that is told
-        self.head: Head | None = None
-        self.redirect = ""
+
+    @property
+    def redirect(self) -> str:
+        return self._document.redirect
 
     def pump(self) -> None:
         """Raises ClientGone, Timeout, and ValueError for output that is no answer."""
-        self._pour()
+        self._feed()
         while not self._is_complete:
             ready = self._wait()
-            self._pour()
+            self._feed()
             if self._program.stderr in ready:
                 self._read_stderr()
             if self._program.stdout in ready or self._pidfd in ready:
                 self._read_output(has_exited=self._pidfd in ready)
-        self._finish()
+            elif self._is_held:
+                self._relay(has_exited=False)
+        self._document.finish()
 
     # Waiting
 
-    def _wait(self) -> set[int]:
-        """The descriptors that have something for us."""
-        program, source = self._program, self._source
+    def _wait(self) -> dict[int, int]:
+        """The descriptors that have something for us, and what."""
+        program, reply = self._program, self._reply
         poll = select.poll()
-        poll.register(program.stdout, select.POLLIN)
         poll.register(self._pidfd, select.POLLIN)
+        if not self._is_blocked:
+            poll.register(program.stdout, select.POLLIN)
         if program.stderr >= 0:
             poll.register(program.stderr, select.POLLIN)
-        if program.stdin >= 0 and source.has_piece:
-            poll.register(program.stdin, select.POLLOUT)
-        client, goodbye = self._reply.watch()
-        is_wanted = program.stdin >= 0 and source.fd >= 0
-        # A body that ends in the middle tells so itself.
-        poll.register(client, select.POLLIN if is_wanted else goodbye)
-        seconds = source.left() if is_wanted else self._patience or None
+        if program.stdin >= 0:  # and beside that, whether it is closed
+            poll.register(program.stdin, select.POLLOUT * self._source.has_piece)
+        client, events = reply.watch()
+        is_wanted = self._wants_body()
+        if is_wanted:  # a body that ends in the middle tells so itself
+            events = events & select.POLLOUT | select.POLLIN
+        poll.register(client, events)
+        seconds = self._find_patience(is_wanted=is_wanted)
         self._set_alive(seconds)
         ready = dict(poll.poll(None if seconds is None else seconds * 1000))
-        if not ready and is_wanted:
-            raise ClientGone("the body arrived too slowly", status=408)
         if not ready:
-            raise Timeout
-        if client in ready and not is_wanted:
-            self._reply.hear(ready[client])
-        return set(ready)
+            self._note_silence(is_wanted=is_wanted)
+        if client in ready:
+            self._hear(ready[client], is_wanted=is_wanted)
+        if ready.get(program.stdin, 0) & select.POLLERR:
+            program.close_stdin()  # it wants no more, and may answer all the same
+        return ready
+
+    @property
+    def _is_blocked(self) -> bool:
+        """Is nothing more of its output taken for the time being?"""
+        return self._is_held or self._reply.is_full
+
+    def _wants_body(self) -> bool:
+        """Is more of it to be received now?  Not while the program has to read, unless
+        it could wait for us to take its output, and we for the client."""
+        source = self._source
+        is_open = self._program.stdin >= 0 and source.is_arriving
+        return is_open and (self._is_blocked or not source.has_piece)
+
+    def _find_patience(self, *, is_wanted: bool) -> float | None:
+        """Seconds until it is too long that nothing happens; None: it never is."""
+        now = monotonic()
+        if is_wanted:
+            lull = self._find_lull(now) if self._is_held else float("inf")
+            return min(self._source.left(), max(0.0, lull))
+        if self._reply.is_full:
+            return max(0.0, self._took_at + self._reply.patience - now)
+        return self._patience or None
+
+    def _find_lull(self, now: float) -> float:
+        """Seconds of silence of the body after which the answer begins."""
+        return self._quiet_since + self._reply.lull - now
+
+    def _note_silence(self, *, is_wanted: bool) -> None:
+        if self._is_held and self._find_lull(monotonic()) <= 0:
+            return  # and the answer begins
+        if is_wanted:
+            raise ClientGone("the body arrived too slowly", status=408)
+        if self._reply.is_full:
+            raise ClientGone("the client does not take its answer")
+        raise Timeout
+
+    def _hear(self, events: int, *, is_wanted: bool) -> None:
+        """The client can be read from, or written to; or it is gone."""
+        now = monotonic()
+        if events & select.POLLOUT:
+            self._took_at = now
+        if is_wanted:
+            self._quiet_since = now
+            events &= select.POLLOUT  # of the rest the body tells
+        if events:
+            self._reply.hear(events)
 
     def _set_alive(self, seconds: float | None) -> None:
         self._alive(seconds + TERM_GRACE + LAST_STEPS if seconds is not None else 0.0)
 
     # What the program reads
 
-    def _pour(self) -> None:
-        """Give it what there is, as far as it takes that."""
+    def _feed(self) -> None:
+        """Give it what there is, as far as it takes that; keep what it does not."""
         program, source = self._program, self._source
-        while program.stdin >= 0:
-            source.refill()
-            if not source.has_piece:
-                break
-            self._set_alive(self._patience or None)
+        if program.stdin < 0:
+            return
+        source.refill()
+        if source.has_piece:
             try:
                 source.pour(program.stdin)
             except BrokenPipeError:
-                program.close_stdin()  # it wants no more, and may answer all the same
-            if source.has_piece:
-                return
+                program.close_stdin()
         if source.is_over:
             program.close_stdin()
+        if program.stdin >= 0 and self._is_blocked:
+            source.keep(self._open_scratch)
 
     # What it writes
 
@@ -157,6 +212,7 @@ class Run:
     def _read_output(self, *, has_exited: bool) -> None:
         """Take what there is.  It is complete at its end; or when the program has
         exited, though a child that it left behind still holds the pipe."""
+        document = self._document
         while True:
             try:
                 data = read(self._program.stdout, PIECE)
@@ -164,13 +220,16 @@ class Run:
                 self._is_complete = has_exited
                 break
             self._is_complete = not data
-            self._output += data
+            document.add(data)
             # A full pipe has one such piece; more can wait for the next turn.
-            if not data or len(self._output) >= PIECE:
+            if not data or document.size >= PIECE:
                 break
         if self._is_complete:  # and usually it exits in the same moment
             self._note_exit(within=MOMENT)
-        self._relay()
+            if (self._program.status or 0) < 0:
+                # What it has written is not all that it would have.
+                raise ValueError(f"ended by {describe(self._program.status or 0)}")
+        self._relay(has_exited=has_exited)
 
     def _note_exit(self, *, within: float) -> None:
         program = self._program
@@ -181,56 +240,25 @@ class Run:
             self._has_failed = True
             self._failed(status)
 
-    def _relay(self) -> None:
+    def _relay(self, *, has_exited: bool) -> None:
         """Send what can be sent."""
-        if self.head is None and not self._read_head():
-            return
-        assert self.head is not None
-        if self.head.redirect and not self._is_document():
-            return
-        data, self._output = self._output, b""
-        if self._reply.started:
-            if data:
-                self._reply.write(data)
-        elif data or self._is_complete:
-            if not self._is_complete:
-                self._hear_out()
-            self._is_sent = self._is_complete
-            self._reply.send(
-                self.head.status, self.head.headers, data, complete=self._is_sent
-            )
+        document = self._document
+        if document.is_ready(is_complete=self._is_complete):
+            self._is_held = not has_exited and self._must_hold()
+            if not self._is_held:
+                self._took_at = monotonic()
+                document.send(is_complete=self._is_complete)
 
-    def _hear_out(self) -> None:
-        """Receive the rest of the body before the answer begins: some send no more of
-        it then, as nginx, and the program may still wait for it."""
-        if self._program.stdin >= 0 and not self._wait_exit(MOMENT):
-            self._source.receive(self._open_scratch)
-
-    def _read_head(self) -> bool:
-        span = find_end(self._output)
-        if span is None:
-            if len(self._output) > LONGEST_HEAD:
-                raise ValueError("a head without an end")
+    def _must_hold(self) -> bool:
+        """Has the answer to wait for more of the body before it begins?"""
+        if self._reply.started or self._is_complete:
             return False
-        self.head = HEADS[self._output[: span[0]]]
-        self._output = self._output[span[1] :]
-        return True
-
-    def _is_document(self) -> bool:
-        """What looks like a local redirect is none if something follows."""
-        assert self.head is not None
-        if self._output:
-            self.head = Head(self.head.status, self.head.headers)
-        elif self._is_complete:
-            self.redirect = self.head.redirect
-        return bool(self._output)
-
-    def _finish(self) -> None:
-        if self.head is None:
-            what = "a head without an end" if self._output else "no output"
-            raise ValueError(what)
-        if self._reply.started and not self._is_sent:
-            self._reply.end()
+        if self._program.stdin < 0 or not self._source.is_arriving:
+            return False
+        now = monotonic()
+        if not self._is_held:
+            self._quiet_since = now
+        return self._find_lull(now) > 0
 
     # The end of the program
 
@@ -263,3 +291,13 @@ class Run:
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
+
+
+def describe(status: int) -> str:
+    """How a program has exited."""
+    if status > 0:
+        return f"exit code {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"  # of the real-time ones few have a name

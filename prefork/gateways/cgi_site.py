@@ -26,6 +26,11 @@ class Target:
     path_info: str
     document_root: str
 
+    @property
+    def is_nph(self) -> bool:
+        """RFC 3875 5.1: by its name, which begins with "nph-"."""
+        return self.file.rpartition("/")[2].startswith("nph-")
+
 
 class Places:
     """Where programs may be, wherever symbolic links lead; and which were there.
@@ -202,3 +207,11 @@ def encode(path: str) -> bytes:
 
 def decode(path: bytes) -> str:
     return path.decode("latin-1")
+
+
+def readable(path: str) -> str:
+    """For the log, where a name is text again as whoever has given it meant it."""
+    try:
+        return path.encode("latin-1").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return path  # words of the system among it, in its own language

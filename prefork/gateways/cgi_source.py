@@ -10,6 +10,7 @@ from collections.abc import Callable
 from os import write
 from typing import Any, BinaryIO
 
+from prefork.gateways.cgi_spool import Spool
 from prefork.protocols.request import Request
 
 PIPE = -1  # as of system/program.py
@@ -36,8 +37,8 @@ class Source:
         self._arriving = arriving
         self._file = file
         self.length = length  # CONTENT_LENGTH; "": there is no body
-        self._rest: BinaryIO | None = None  # that receive() has taken
-        self.is_over = arriving is None and not whole
+        self._spool: Spool | None = None  # between what has arrived and the piece
+        self.is_arriving = arriving is not None
 
     @property
     def stdin(self) -> int | None:
@@ -47,16 +48,16 @@ class Source:
         return None if self.is_over else PIPE
 
     @property
-    def fd(self) -> int:
-        """The connection to wait for when there is nothing to give; -1: none."""
-        if self._arriving is None or self._piece or self.is_over or self._rest:
-            return -1
-        fd: int = self._arriving.fileno()
-        return fd
+    def is_over(self) -> bool:
+        return not (self.is_arriving or self._piece or self._has_kept)
 
     @property
     def has_piece(self) -> bool:
         return bool(self._piece)
+
+    @property
+    def _has_kept(self) -> bool:
+        return self._spool is not None and not self._spool.is_empty
 
     def left(self) -> float:
         """Seconds that the client has to send more of it."""
@@ -64,21 +65,29 @@ class Source:
         return seconds
 
     def refill(self) -> None:
-        """Take what has arrived; ClientGone if no more will."""
-        if self._piece or self._arriving is None or self.is_over:
+        """Have a piece, of what is kept or has arrived; ClientGone if no more will."""
+        if self._piece:
             return
-        if self._rest is not None:
-            data = self._rest.read(PIECE)
-        else:
-            data = self._arriving.read_available()
-        if data is not None:
-            self._piece = memoryview(data)
-            self.is_over = not data
+        if self._spool is not None and not self._spool.is_empty:
+            self._piece = memoryview(self._spool.take(PIECE))
+        elif self.is_arriving:
+            self._piece = memoryview(self._receive())
 
-    def receive(self, open_scratch: Open) -> None:
-        """Wait until all of it is here; ClientGone, and OSError if there is no room."""
-        if self._arriving is not None and not self.is_over and self._rest is None:
-            self._rest, _ = _receive(self._arriving, open_scratch())
+    def keep(self, open_scratch: Open) -> None:
+        """Keep what has arrived beyond the piece, so that the client can send on.
+
+        ClientGone; and OSError if there is no room.
+        """
+        if self.is_arriving and (self._piece or self._has_kept):
+            data = self._receive()
+            if data:
+                self._spool = self._spool or Spool(open_scratch())
+                self._spool.add(data)
+
+    def _receive(self) -> bytes:
+        data: bytes | None = self._arriving.read_available()
+        self.is_arriving = not self._arriving.is_over
+        return data or b""
 
     def pour(self, fd: int) -> None:
         """Give the program what it takes.  BrokenPipeError: it takes no more."""
@@ -87,10 +96,9 @@ class Source:
         except BlockingIOError:
             return
         self._piece = self._piece[count:]
-        self.is_over = self.is_over or (not self._piece and self._arriving is None)
 
     def close(self) -> None:
-        for file in (self._file, self._rest):
+        for file in (self._file, self._spool):
             if file is not None:
                 file.close()
 

@@ -3,6 +3,7 @@
 from prefork.errors import ProtocolError
 from prefork.protocols import ajp_packets as ajp
 from prefork.protocols.answer import PHRASES, CgiAnswer, check_status
+from prefork.protocols.lull import AT_ONCE
 from prefork.protocols.memo import BytesMemo, Memo
 from prefork.protocols.request import Headers
 
@@ -76,6 +77,7 @@ class AjpAnswer(CgiAnswer):
     __slots__ = ()
 
     ends_by_closing = False
+    lull = AT_ONCE  # nginx has no AJP
     first_lines = Memo(format_first_line)
 
     def start(

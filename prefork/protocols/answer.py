@@ -9,6 +9,7 @@ import re
 
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import NOT_PLAIN_AS_NUL, TOKEN
+from prefork.protocols.lull import find_lull
 from prefork.protocols.memo import Memo
 from prefork.protocols.request import Headers, Request
 
@@ -102,6 +103,11 @@ class CgiAnswer:
         """Once started: does nothing but the end of the connection end the body?"""
         return self._left is None
 
+    @property
+    def lull(self) -> float:
+        """Seconds without more of the body after which an answer may begin."""
+        return find_lull(self._variables)
+
     def __init__(self, request: Request, *, date: str = "", keep_alive: bool) -> None:
         self._variables = request.variables
         self._date = date  # "": the front end's to say
@@ -136,6 +142,10 @@ class CgiAnswer:
         if self._left:
             self._note_shortage()
         return head + self._end_head(), count
+
+    def pass_on(self, status: str, response: bytes) -> bytes | None:
+        """A front end words its answer itself."""
+        return None
 
     def chunk(self, data: bytes) -> bytes:
         """One more chunk; b"" when there is nothing to send."""

@@ -78,6 +78,11 @@ class Answer(Protocol):
     def ends_by_closing(self) -> bool:
         """Once started: does nothing but the end of the connection end the body?"""
 
+    @property
+    def lull(self) -> float:
+        """Seconds without more of the request's body after which an answer may begin;
+        infinite: all of it has to be here, or nobody wait for it.  See lull.py."""
+
     def start(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
     ) -> bytes:
@@ -93,6 +98,11 @@ class Answer(Protocol):
         """The head of an answer whose body is `size` bytes of a file, and how many
         of them to send as they are: fewer if Content-Length says so, 0 for HEAD.
         None: this protocol frames its bytes, so send the file in chunks.
+        """
+
+    def pass_on(self, status: str, response: bytes) -> bytes | None:
+        """Begin with a response that is one of HTTP already, in place of start(): its
+        head, and more; chunks follow as they are.  None: this protocol has its own.
         """
 
     def chunk(self, data: bytes) -> bytes:
@@ -186,6 +196,11 @@ class Reply(Protocol):
         After True the file is the reply's, which closes it when it is through.
         """
 
+    def pass_on(self, status: str, headers: Headers, response: bytes) -> bool:
+        """Send what is a response of HTTP already, from its status line on, as it is;
+        what is written follows.  False: send() it.  The others are for the log.
+        """
+
     def write(self, chunk: bytes) -> None:
         """Send one more chunk."""
 
@@ -212,6 +227,18 @@ class Reply(Protocol):
 
         ClientGone; what was only said ahead of its time is not watched for again.
         """
+
+    @property
+    def lull(self) -> float:
+        """See Answer."""
+
+    @property
+    def is_full(self) -> bool:
+        """Does so much wait for the client that nothing more should be written?"""
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it has then to take some of that."""
 
     def abort(self) -> None:
         """Give up in the middle: the client must not take this for a whole answer."""

@@ -85,6 +85,11 @@ class ArrivingBody(io.RawIOBase):
         self._received += len(data)
         return data or (b"" if self._body.done else None)
 
+    @property
+    def is_over(self) -> bool:
+        """Is all of it read?"""
+        return self._body.done and not self._ready
+
     def left(self) -> float:
         """Seconds until what read_available() waits for is late.
 

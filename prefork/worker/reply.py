@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from prefork.errors import ClientGone, ProtocolError, RequestAborted
+from prefork.protocols.lull import is_by_proxy
 from prefork.protocols.request import Answer, Headers
 from prefork.worker.client import Client
 from prefork.worker.outgoing import FilePart
@@ -17,6 +18,7 @@ from prefork.worker.waiting import Waiting
 LOOK_EVERY = 500_000_000  # nanoseconds between two looks whether it is wanted at all
 NEVER = 1 << 63  # of those nanoseconds
 SEND_AHEAD = 1 << 20  # bytes held for a slow reader before the application waits
+ENOUGH = SEND_AHEAD // 2  # bytes at which one that need not wait had better not go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Reply:
         "headers",
         "is_abandoned",
         "is_aborted",
+        "looks_whole",
         "started",
         "status",
     )
@@ -62,6 +65,7 @@ class Reply:
         self.started = False
         self.is_aborted = False  # in the middle: it must not look whole
         self.is_abandoned = False  # and the front end knows
+        self.looks_whole = False  # although it is not
         self.status = ""
         self.headers: Headers = ()
 
@@ -107,6 +111,15 @@ class Reply:
         self._client.transmit_file(FilePart(file, offset, length))
         return True
 
+    def pass_on(self, status: str, headers: Headers, response: bytes) -> bool:
+        data = self._begin().pass_on(status, response)
+        if data is None:
+            return False
+        self._has_started(status, headers)
+        self._client.begin_open_end()
+        self._client.transmit(data)
+        return True
+
     def write(self, chunk: bytes) -> None:
         self._look_if_due()
         data = self._answer.chunk(chunk)
@@ -127,9 +140,11 @@ class Reply:
         self._answer.fail(text, status=status)
 
     def watch(self) -> tuple[int, int]:
-        # A TCP client that closes cannot be told from one that has only stopped
-        # to send, which clients that wait for an answer do not.
-        events = 0 if self._client.door.is_unix else select.POLLRDHUP
+        # A TCP client that closes cannot be told from one that has only stopped to
+        # send.  Web servers do not do that while they wait for an answer; a client
+        # may, and then wants it all the same.  What is sent to one that has closed
+        # comes back as an error.
+        events = select.POLLRDHUP if self._is_for_another() else 0
         if self._client.outgoing:
             events |= select.POLLOUT
         if self._may_be_abandoned():
@@ -144,8 +159,24 @@ class Reply:
             self._look_at = NEVER  # it would be told for ever
         self._client.flush()
 
+    @property
+    def lull(self) -> float:
+        return self._answer.lull
+
+    @property
+    def is_full(self) -> bool:
+        outgoing = self._client.outgoing
+        return outgoing is not None and outgoing.size > ENOUGH
+
+    @property
+    def patience(self) -> float:
+        return self._terms.write_timeout
+
     def abort(self) -> None:
         self.is_aborted = True
+        # Its end is that of the connection, and of a unix socket there is but one kind.
+        is_unix = self._client.door.is_unix
+        self.looks_whole = self._answer.ends_by_closing and is_unix
 
     def give_up(self, gone: ClientGone) -> None:
         """The request broke off in the middle: say why, if it can still be said."""
@@ -163,6 +194,12 @@ class Reply:
             )
         except ClientGone:
             pass  # nobody to hear it
+
+    def _is_for_another(self) -> bool:
+        """Is it a web server, over TCP, which asks for a client of its own?"""
+        client, variables = self._client, self._request.variables
+        is_front_end = client.conversation.is_front_end or is_by_proxy(variables)
+        return is_front_end and not client.door.is_unix
 
     def _abandon(self, gone: RequestAborted) -> None:
         """Nobody wants it: close it in the words of the protocol, and go on."""

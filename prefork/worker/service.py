@@ -78,6 +78,11 @@ class Service:
             self._log.warning(
                 "bad answer", problem=reply.problem, path=variables.get("PATH_INFO")
             )
+        if reply.looks_whole:
+            reason = "its length was not said: over a unix socket it may look whole"
+            self._log.warning(
+                "cut answer", path=variables.get("PATH_INFO"), reason=reason
+            )
         if self._access_log is not None:
             seconds = (ended - started) / 1e9
             self._note(
@@ -92,8 +97,10 @@ class Service:
         try:
             self._gateway(request, body, reply)
         except ClientGone as gone:
+            was_answered = reply.started
             reply.give_up(gone)
-            self._log.debug("lost client", reason=gone.reason)
+            log = self._log.debug if was_answered else self._log.info
+            log("lost client", reason=gone.reason, path=request.variables["PATH_INFO"])
             return gone.reason
         finally:
             self._serving = -1

@@ -97,6 +97,9 @@ class StreamReply:
     def send_file(self, status: str, headers: Headers, file: BinaryIO) -> bool:
         return False
 
+    def pass_on(self, status: str, headers: Headers, response: bytes) -> bool:
+        return False
+
     def write(self, chunk: bytes) -> None:
         send_all(self._fd, self._answer.chunk(chunk))
 
@@ -114,6 +117,10 @@ class StreamReply:
 
     def hear(self, events: int) -> None:
         raise ClientGone("the client left")  # else nothing is watched for
+
+    lull = 0.0  # all of the body is here
+    is_full = False  # nothing ever waits
+    patience = 0.0
 
     def abort(self) -> None:
         self.is_aborted = True

@@ -54,6 +54,7 @@ class Recorder:
         self.complaints = b""
         self.exit_status = 0
         self.wants = 0  # POLLOUT: something waits to be flushed
+        self.is_web_servers = False  # who words the answer itself
 
     def send(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
@@ -79,6 +80,16 @@ class Recorder:
     def fail(self, text: bytes, *, status: int = 1) -> None:
         self.complaints += text
         self.exit_status = status
+
+    lull = 0.0
+    is_full = False
+    patience = 5.0
+
+    def pass_on(self, status: str, headers: Headers, response: bytes) -> bool:
+        if self.is_web_servers:
+            return False
+        self.send(status, headers, response, complete=False)
+        return True
 
     def abort(self) -> None:
         self.is_aborted = True
@@ -261,10 +272,68 @@ def test_a_redirect_with_a_document_goes_to_the_client(bench: Bench) -> None:
     assert (reply.status, reply.body) == ("302 Found", b"there\n")
 
 
-def test_an_nph_program_speaks_its_own_status_line(bench: Bench) -> None:
-    bench.sh("printf 'HTTP/1.0 202 Nph\\r\\nX-A: b\\r\\n\\r\\nbody'", name="nph-a.cgi")
+NPH = "HTTP/1.0 202 Nph\\r\\nX-A: b\\r\\n"
+
+
+def test_what_an_nph_program_writes_is_the_response(bench: Bench) -> None:
+    bench.sh(f"printf '{NPH}\\r\\nbody'", name="nph-a.cgi")
+    reply = bench.ask("/nph-a.cgi")
+    assert reply.status == "202 Nph"
+    assert reply.body == b"HTTP/1.0 202 Nph\r\nX-A: b\r\n\r\nbody"
+    assert reply.is_complete
+
+
+def test_a_web_server_gets_the_status_of_an_nph_program(bench: Bench) -> None:
+    bench.reply.is_web_servers = True
+    bench.sh(f"printf '{NPH}\\r\\nbody'", name="nph-a.cgi")
     reply = bench.ask("/nph-a.cgi")
     assert (reply.status, reply.body) == ("202 Nph", b"body")
+    assert reply.headers == [("X-A", "b")]
+
+
+CHUNKED = f"{NPH}Transfer-Encoding: chunked\\r\\nContent-Length: 9\\r\\n\\r\\n"
+
+
+def test_chunks_of_a_program_are_no_part_of_the_document(bench: Bench) -> None:
+    bench.reply.is_web_servers = True
+    bench.sh(
+        f"printf '{CHUNKED}3\\r\\nabc\\r\\n2'; sleep 0.2;"
+        "printf '\\r\\nde\\r\\n0\\r\\n\\r\\n'",
+        name="nph-a.cgi",
+    )
+    reply = bench.ask("/nph-a.cgi")
+    assert reply.body == b"abcde" and reply.is_complete
+    assert reply.headers == [("X-A", "b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "is_aborted"),
+    [
+        ("no chunks at all", "500 Internal Server Error", False),
+        ("3\\r\\n", "500 Internal Server Error", False),
+        ("3\\r\\nabc\\r\\n'; sleep 0.2; printf 'oops\\r\\n", "202 Nph", True),
+        ("3\\r\\nabc\\r\\n'; sleep 0.2; printf '", "202 Nph", True),
+    ],
+)
+def test_chunks_that_are_none_are_no_answer(
+    bench: Bench, text: str, status: str, is_aborted: bool
+) -> None:
+    bench.reply.is_web_servers = True
+    bench.sh(f"printf '{CHUNKED}{text}'", name="nph-a.cgi")
+    reply = bench.ask("/nph-a.cgi")
+    assert (reply.status, reply.is_aborted) == (status, is_aborted)
+    assert "said to be in chunks" in bench.said[-1][1]["reason"]
+
+
+@pytest.mark.parametrize(
+    "text", ["Content-Type: a/b\\n\\nx", "junk\\nHTTP/1.1 200\\n\\n"]
+)
+def test_an_nph_program_that_begins_with_something_else_has_not_answered(
+    bench: Bench, text: str
+) -> None:
+    bench.sh(f"printf '{text}'", name="nph-a.cgi")
+    assert bench.ask("/nph-a.cgi").status == "500 Internal Server Error"
+    assert bench.said[-1][0] == "cannot answer"
 
 
 @pytest.mark.parametrize(
@@ -360,13 +429,39 @@ def test_stderr_is_logged(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (40, "signal 40")])
-def test_a_program_that_is_killed_is_named_by_its_signal(
-    bench: Bench, number: int, name: str
+@pytest.mark.parametrize(("pause", "status"), [("", "500"), ("sleep 0.2;", "200")])
+def test_what_a_program_wrote_that_was_killed_is_not_whole(
+    bench: Bench, number: int, name: str, pause: str, status: str
 ) -> None:
-    bench.sh(f"echo 'Content-Type: a/b'; echo; echo half; kill -{number} $$")
-    assert bench.ask().body == b"half\n"
-    assert dict(bench.said)["program failed"]["cause"] == name
-    assert bench.reply.exit_status == 128 + number
+    bench.sh(f"echo 'Content-Type: a/b'; echo; echo half; {pause} kill -{number} $$")
+    reply = bench.ask()
+    assert reply.status[:3] == status
+    assert reply.is_aborted == bool(pause) and reply.is_complete == (not pause)
+    assert reply.exit_status == 128 + number
+    fields = dict(bench.said)["program failed"]
+    assert (fields["cause"], fields["method"]) == (name, "GET")
+    assert (fields["file"], fields["path"]) == (f"{bench.root}/a.cgi", "/a.cgi")
+    assert dict(bench.said)["cannot answer"]["reason"].endswith(f"ended by {name}")
+
+
+def test_an_exit_code_after_the_answer_leaves_it_whole(bench: Bench) -> None:
+    bench.sh("echo 'Content-Type: a/b'; echo; echo all; sleep 0.2; exit 3")
+    reply = bench.ask()
+    assert (reply.body, reply.is_complete, reply.is_aborted) == (b"all\n", True, False)
+
+
+def test_names_are_logged_as_they_are_written(bench: Bench) -> None:
+    bench.sh("echo oops >&2", name="gr\xfc\xdfe.cgi")
+    path = "/gr\xfc\xdfe.cgi".encode().decode("latin-1")
+    assert bench.ask(path).status[:3] == "500"
+    for _, fields in bench.said:
+        assert "gr\xfc\xdfe.cgi" in fields.get("file", fields.get("reason", ""))
+    assert bench.said[-1][1]["path"] == "/gr\xfc\xdfe.cgi"
+
+
+def test_a_name_that_is_no_text_is_escaped(bench: Bench) -> None:
+    bench.ask("/\xfc.cgi")
+    assert bench.said[-1][1]["path"] == "/\\xfc.cgi"
 
 
 def test_what_waits_for_a_slow_client_leaves_while_the_program_is_silent(
