@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from prefork.errors import ClientGone
@@ -13,6 +13,7 @@ Headers = list[tuple[str, str]]
 ExcInfo = tuple[type[BaseException], BaseException, Any]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
+MOST_JOINED = 1 << 20  # bytes of chunks that leave in one piece
 PAGE_HEADERS = [("Content-Type", "text/plain; charset=utf-8")]
 
 
@@ -79,7 +80,8 @@ class Wsgi:
         exchange = Exchange(reply)
         try:
             chunks = self._application(environ, exchange.start_response)
-            if type(chunks) is list:  # the usual answer, and it has no close()
+            # The usual answers, and they have no close().
+            if type(chunks) is list or type(chunks) is tuple:
                 exchange.relay_list(chunks)
             else:
                 self._relay_and_close(exchange, chunks)
@@ -160,11 +162,13 @@ class Exchange:
         else:
             self._start(chunk, complete=False)
 
-    def relay_list(self, chunks: list[bytes]) -> None:
-        """Send a list: if it is of one chunk, its length is the answer's."""
+    def relay_list(self, chunks: Sequence[bytes]) -> None:
+        """Send a list: nobody has to wait for more, and its length is the answer's."""
         if len(chunks) == 1 and not self._reply.started:
             check_chunk(chunks[0])
             self._start(chunks[0], complete=True)
+        elif not self._reply.started and is_short(chunks):
+            self._start(b"".join(chunks), complete=True)
         else:
             self.relay(chunks)
 
@@ -195,6 +199,12 @@ class Exchange:
     def _check_started(self) -> None:
         if not self._status:
             raise AssertionError("the application answered before start_response")
+
+
+def is_short(chunks: Sequence[bytes]) -> bool:
+    for chunk in chunks:
+        check_chunk(chunk)
+    return sum(map(len, chunks)) <= MOST_JOINED
 
 
 def check_chunk(chunk: object) -> None:

@@ -53,6 +53,14 @@ def test_an_answer_can_come_before_the_body_is_read(front: FrontEnd) -> None:
     check(front)
 
 
+def test_after_early_answers_connections_go_on(front: FrontEnd) -> None:
+    """Apache leaves off in the middle of the body, and goes on with what follows."""
+    for _ in range(5):
+        assert front.post("/ignore", b"x" * 300_000).status == 403
+        assert front.get("/hello").body == b"hello\n"
+    check(front)
+
+
 def test_a_body_that_is_too_long_is_a_413(front: FrontEnd) -> None:
     assert front.post("/count", b"x" * (9 << 20)).status == 413
     check(front)

@@ -10,7 +10,7 @@ import pytest
 from serving.reply import Recorder
 
 from prefork.errors import ClientGone
-from prefork.gateways.wsgi import Application, FileWrapper, Wsgi
+from prefork.gateways.wsgi import MOST_JOINED, Application, FileWrapper, Wsgi
 from prefork.protocols.request import Request
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -105,7 +105,26 @@ def test_an_answer_without_a_body_is_complete_at_once(answer: object) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", [list, tuple, iter, lambda chunks: Chunks(*chunks)])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_chunks_that_are_all_there_are_an_answer_of_a_known_length(
+    kind: Callable[[list[bytes]], Iterable[bytes]],
+) -> None:
+    """Half of one that ends with its connection would look whole."""
+    reply = serve(answering(kind([b"a", b"", b"bc"]))).reply
+    assert (reply.chunks, reply.ended) == ([b"abc"], "complete")
+
+
+def test_large_ones_are_not_copied() -> None:
+    reply = serve(answering([bytes(MOST_JOINED), b"x"])).reply
+    assert ([len(chunk) for chunk in reply.chunks]) == [MOST_JOINED, 1]
+
+
+def test_a_chunk_that_is_none_is_found_before_the_others_leave() -> None:
+    served = serve(answering([b"a", "b"]))
+    assert served.reply.status == "500 Internal Server Error"
+
+
+@pytest.mark.parametrize("kind", [iter, lambda chunks: Chunks(*chunks)])
 def test_chunks_leave_one_by_one_and_in_order(
     kind: Callable[[list[bytes]], Iterable[bytes]],
 ) -> None:

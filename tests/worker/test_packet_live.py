@@ -157,6 +157,13 @@ def test_an_answer_that_breaks_off_does_not_look_whole(
     assert server.stop() == 0
 
 
+def test_of_one_that_does_look_whole_the_log_tells(front: Front) -> None:
+    """Over a unix socket, where no end of a connection differs from another."""
+    front.start()
+    assert front.ask("/fail-late").body == b"so far so good\n"
+    front.server.wait_log("warning cut answer .*path=/fail-late .*length was not said")
+
+
 def test_a_client_that_is_gone_ends_its_answer(front: Front) -> None:
     front.start("--log-level", "debug")
     with front.open() as gone:
