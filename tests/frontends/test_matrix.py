@@ -1,5 +1,6 @@
 """The table that the tests of front ends end with."""
 
+from serving.makes import MAKES
 from serving.matrix import Outcome, format_matrix
 
 OUTCOMES = [
@@ -15,10 +16,22 @@ OUTCOMES = [
 
 def test_a_column_is_a_protocol_of_a_front_end_and_a_row_is_a_test() -> None:
     assert list(format_matrix(OUTCOMES)) == [
-        "           nginx       caddy",
-        "           http  scgi  fcgi",
-        "it works   ok    1     FAIL",
-        "it shines              2",
-        "   1  not applicable: the front end sleeps (unix)",
-        "   2  not applicable: the front end is dull",
+        "           nginx caddy",
+        "           h s   f",
+        "it works   + a   F",
+        "it shines        b",
+        "h: http, s: scgi, f: fastcgi",
+        "+: as it should be, over unix sockets and TCP; F: failed",
+        "a: not applicable, the front end sleeps (unix)",
+        "b: not applicable, the front end is dull",
     ]
+
+
+def test_all_of_them_fit_100_columns() -> None:
+    test = "an answer that is too short is seen by the client"
+    outcomes = [
+        Outcome(make.name, protocol, "unix", test)
+        for make in MAKES.values()
+        for protocol in make.protocols
+    ]
+    assert max(map(len, format_matrix(outcomes))) <= 100
