@@ -113,7 +113,7 @@ class Run:
         if program.stderr >= 0:
             poll.register(program.stderr, select.POLLIN)
         if program.stdin >= 0:  # and beside that, whether it is closed
-            poll.register(program.stdin, select.POLLOUT * self._source.has_piece)
+            poll.register(program.stdin, select.POLLOUT * self._source.has_more)
         client, events = reply.watch()
         is_wanted = self._wants_body()
         if is_wanted:  # a body that ends in the middle tells so itself
@@ -140,7 +140,7 @@ class Run:
         it could wait for us to take its output, and we for the client."""
         source = self._source
         is_open = self._program.stdin >= 0 and source.is_arriving
-        return is_open and (self._is_blocked or not source.has_piece)
+        return is_open and (self._is_blocked or not source.has_more)
 
     def _find_patience(self, *, is_wanted: bool) -> float | None:
         """Seconds until it is too long that nothing happens; None: it never is."""
@@ -187,7 +187,7 @@ class Run:
         if program.stdin < 0:
             return
         source.refill()
-        if source.has_piece:
+        if source.has_more:
             try:
                 source.pour(program.stdin)
             except BrokenPipeError:

@@ -49,11 +49,12 @@ class Source:
 
     @property
     def is_over(self) -> bool:
-        return not (self.is_arriving or self._piece or self._has_kept)
+        return not (self.is_arriving or self.has_more)
 
     @property
-    def has_piece(self) -> bool:
-        return bool(self._piece)
+    def has_more(self) -> bool:
+        """Is there something to give the program now?"""
+        return bool(self._piece) or self._has_kept
 
     @property
     def _has_kept(self) -> bool:
@@ -68,7 +69,7 @@ class Source:
         """Have a piece, of what is kept or has arrived; ClientGone if no more will."""
         if self._piece:
             return
-        if self._spool is not None and not self._spool.is_empty:
+        if self._spool is not None and self._has_kept:
             self._piece = memoryview(self._spool.take(PIECE))
         elif self.is_arriving:
             self._piece = memoryview(self._receive())
@@ -78,7 +79,7 @@ class Source:
 
         ClientGone; and OSError if there is no room.
         """
-        if self.is_arriving and (self._piece or self._has_kept):
+        if self.is_arriving and self.has_more:
             data = self._receive()
             if data:
                 self._spool = self._spool or Spool(open_scratch())
