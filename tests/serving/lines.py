@@ -20,6 +20,8 @@ from prefork.protocols.request import Request
 class LineDoor:
     """Accepts connections of a listener, or of none; speaks lines."""
 
+    name = "lines"
+
     def __init__(self, listener: socket.socket | None = None) -> None:
         self._listener = listener
         self.fd = listener.fileno() if listener else -1
@@ -34,6 +36,9 @@ class LineDoor:
         fd = connection.detach()
         os.set_blocking(fd, False)
         return fd, {"REMOTE_ADDR": "127.0.0.1"}
+
+    def resume(self, remote: dict[str, str]) -> "LineConversation":
+        return self.language.converse(remote)
 
     def trust(self, variables: dict[str, str]) -> None:
         pass

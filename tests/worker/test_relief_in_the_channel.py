@@ -1,0 +1,87 @@
+"""Clients that were given to a worker which is busy before it has heard of them."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+from serving.lines import LineDoor
+
+from prefork.monitor.scoreboard import Scoreboard
+from prefork.system.channel import Channel, pair
+from prefork.worker.client import Client
+from prefork.worker.relief import Relief
+
+
+class Lobby:
+    """Whoever is taken in could as well be served elsewhere."""
+
+    def __init__(self) -> None:
+        self.clients: list[Client] = []
+
+    def take_in(self, client: Client, raw: bytes) -> None:
+        self.clients.append(client)
+
+    def movable(self) -> list[Client]:
+        return list(self.clients)
+
+    def release(self, client: Client) -> None:
+        self.clients.remove(client)
+        client.close()
+
+    def count(self) -> tuple[int, int]:
+        return len(self.clients), 0
+
+
+class Service:
+    is_serving = True
+
+
+@pytest.fixture
+def channels() -> Iterator[tuple[Channel, Channel]]:
+    """The master's end, and the worker's."""
+    ends = pair()
+    yield ends
+    for end in ends:
+        end.close()
+
+
+@pytest.fixture
+def door() -> LineDoor:
+    return LineDoor()
+
+
+@pytest.fixture
+def relief(channels: tuple[Channel, Channel], door: LineDoor) -> Relief:
+    slot = Scoreboard().worker_slot(0)
+    return Relief(Lobby(), Service(), channels[1], slot, [door])  # type: ignore
+
+
+def test_they_go_on_to_a_sibling(
+    relief: Relief, channels: tuple[Channel, Channel], door: LineDoor
+) -> None:
+    """Behaviour 50: with what they have sent, and in the middle of its request."""
+    master, _ = channels
+    ours, theirs = socket.socketpair()
+    row = (door.name, {"REMOTE_ADDR": "192.0.2.7"}, "")
+    master.send("take in", descriptors=[theirs.fileno()], clients=[row])
+    theirs.close()
+    relief.hand_over(0, None)
+    (message,) = master.receive()
+    assert (message.kind, message.fields["clients"]) == ("homeless", [list(row)])
+    os.write(message.descriptors[0], b"still here")
+    assert ours.recv(100) == b"still here"
+    ours.close()
+    os.close(message.descriptors[0])
+
+
+def test_what_else_the_master_says_is_heard_after_the_request(
+    relief: Relief, channels: tuple[Channel, Channel]
+) -> None:
+    master, worker = channels
+    master.send("retire", drain=False, heirs=[])
+    relief.hand_over(0, None)
+    assert worker.has_put_aside
+    master.send("open")
+    assert [message.kind for message in worker.receive()] == ["retire", "open"]
+    assert not worker.has_put_aside
