@@ -19,7 +19,8 @@ from prefork.system.refusal import explain_refusal
 from prefork.system.signals import blocked, unblock_all
 
 STDIN, STDOUT, STDERR = range(3)
-PAUSE_LOOK, PAUSE_LOOKS = 0.0005, 20  # seconds; a signal takes some µs
+# Seconds.  A signal takes some µs, or until it is the turn of who is to hear it.
+PAUSE_LOOK, PAUSE_LOOKS = 0.0005, 200
 LOOK = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
 FOREVER = struct.pack("ll", 0, 0)  # struct timeval, to SO_RCVTIMEO
 

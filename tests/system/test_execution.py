@@ -94,11 +94,11 @@ def is_alive(pid: int) -> bool:
 
 def test_it_stands_still_until_it_may_go_on(run: Run) -> None:
     copy = run("sleep 100")
-    assert copy.pause()
+    eventually(copy.pause)
     assert " T " in Path(f"/proc/{copy.pid}/stat").read_text()
     copy.resume()
     eventually(lambda: " T " not in Path(f"/proc/{copy.pid}/stat").read_text())
-    assert copy.pause()
+    eventually(copy.pause)
 
 
 def test_what_has_ended_does_not_stand_still(run: Run) -> None:
