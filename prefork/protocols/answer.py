@@ -32,6 +32,7 @@ PHRASES = {
     400: "Bad Request",
     403: "Forbidden",
     408: "Request Timeout",
+    411: "Length Required",
     413: "Content Too Large",
     414: "URI Too Long",
     417: "Expectation Failed",

@@ -138,6 +138,14 @@ def test_an_application_of_another_kind_is_refused_as_not_implemented() -> None:
     assert answer.startswith(b"HTTP/1.1 501 Not Implemented\r\n")
 
 
+def test_a_chunked_body_needs_a_length() -> None:
+    conversation = open_conversation("uwsgi")
+    with pytest.raises(ProtocolError) as refused:
+        conversation.feed(message(HTTP_TRANSFER_ENCODING="chunked"))
+    answer = conversation.refuse(refused.value, date=DATE)
+    assert answer.startswith(b"HTTP/1.1 411 Length Required\r\n")
+
+
 def test_the_second_modifier_and_variables_of_uwsgi_mean_nothing() -> None:
     """They make uWSGI load code: UWSGI_FILE, UWSGI_MODULE."""
     wire = bytearray(message(UWSGI_FILE="/tmp/x.py", UWSGI_SCRIPT="x"))
