@@ -1,8 +1,10 @@
 """The words of HTTP, as patterns, each under its ABNF.
 
 All of them are to be used with `fullmatch`, except where a line says otherwise.
-Quantifiers are possessive wherever a match could otherwise be tried twice: a
-hostile text then costs as much as an honest one.
+Quantifiers of a character are possessive wherever a match could otherwise be tried
+twice: a hostile text then costs as much as an honest one.  Those of a group are not,
+since Python before 3.11.5 matches too much with them (gh-106052); there no two
+alternatives begin with the same character, which serves as well.
 """
 
 import re
@@ -23,7 +25,7 @@ _OWS = r"[ \t]*+"
 #   qdtext         = HTAB / SP / %x21 / %x23-5B / %x5D-7E / obs-text
 #   quoted-pair    = "\" ( HTAB / SP / VCHAR / obs-text )
 _QDTEXT = r"[\t !#-\[\]-~\x80-\xff]"
-_QUOTED_STRING = rf'"(?:{_QDTEXT}|\\[\t -~\x80-\xff])*+"'
+_QUOTED_STRING = rf'"(?:{_QDTEXT}|\\[\t -~\x80-\xff])*"'
 QUOTED_PAIR = re.compile(r"\\(.)")  # for sub: r"\1"
 
 # RFC 9110 5.5, where CR, LF and NUL are singled out, and other CTLs allowed to
@@ -69,7 +71,7 @@ ABSOLUTE_FORM = re.compile(
 # which is how a proxy joins two Hosts, and the IPv6 address is only looked at.
 HOST = re.compile(
     r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]"
-    r"|(?:[0-9A-Za-z._~!$&'()*+;=-]|%[0-9A-Fa-f]{2}){1,255}+)"
+    r"|(?:[0-9A-Za-z._~!$&'()*+;=-]|%[0-9A-Fa-f]{2}){1,255})"
     r"(?::(?P<port>[0-9]{0,5}+))?"
 )
 
@@ -83,7 +85,7 @@ CONTENT_LENGTH = re.compile(r"[0-9]{1,18}")
 #   transfer-parameter = token BWS "=" BWS ( token / quoted-string )
 TRANSFER_CODING = re.compile(
     rf"(?P<name>{_TOKEN})"
-    rf"(?:{_OWS};{_OWS}{_TOKEN}{_OWS}={_OWS}(?:{_TOKEN}|{_QUOTED_STRING}))*+"
+    rf"(?:{_OWS};{_OWS}{_TOKEN}{_OWS}={_OWS}(?:{_TOKEN}|{_QUOTED_STRING}))*"
 )
 
 # RFC 9112 7.1, 7.1.1
@@ -94,7 +96,7 @@ TRANSFER_CODING = re.compile(
 CHUNK_LINE = re.compile(
     (
         r"(?P<size>[0-9A-Fa-f]{1,16}+)(?P<extensions>"
-        rf"(?:{_OWS};{_OWS}{_TOKEN}(?:{_OWS}={_OWS}(?:{_TOKEN}|{_QUOTED_STRING}))?+)*+)"
+        rf"(?:{_OWS};{_OWS}{_TOKEN}(?:{_OWS}={_OWS}(?:{_TOKEN}|{_QUOTED_STRING}))?)*)"
     ).encode()
 )
 # What may still become one, a CR included: a line is refused as soon as it can
@@ -109,7 +111,7 @@ CHUNK_LINE_SO_FAR = re.compile(
 #   value             = token / quoted-string
 # For `match`: one pair, or none, and the delimiter or the end behind it.
 FORWARDED_PAIR = re.compile(
-    rf"{_OWS}(?:(?P<name>{_TOKEN})=(?P<value>{_TOKEN}|{_QUOTED_STRING}))?+"
+    rf"{_OWS}(?:(?P<name>{_TOKEN})=(?P<value>{_TOKEN}|{_QUOTED_STRING}))?"
     rf"{_OWS}(?P<end>[;,]|\Z)"
 )
 
