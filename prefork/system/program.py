@@ -10,6 +10,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+from prefork.system.leash import tie
 from prefork.system.refusal import explain_refusal
 
 PIPE = -1  # to start(): a pipe, whose other end is ours
@@ -131,6 +132,7 @@ def start(
     for fd in ours:
         if fd >= 0:
             os.set_blocking(fd, False)
+    tie(pid)
     _limit(pid, limits)
     return Program(pid, _open_pidfd(pid, ours), *ours)
 

@@ -1,4 +1,4 @@
-"""Bodies and answers that are on their way at the same time (behaviour of RFC 3875 4.2).
+"""Bodies and answers of CGI programs that are on their way at the same time.
 
 Where nginx may be behind it an answer waits for the body; tests/frontends has the real
 ones.

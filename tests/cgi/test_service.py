@@ -158,6 +158,23 @@ def test_a_worker_that_is_killed_takes_its_program_along(
     server.wait_log("ended program")
 
 
+def test_a_program_does_not_outlive_master_and_worker_that_are_killed_at_once(
+    serve: Serve, sh: Write, server: Server, site: Path
+) -> None:
+    sh("a.cgi", f"sleep 60 & echo $$ $! > {site}/pids; wait")
+    serve("-w", "1")
+    client = begin(server, "/a.cgi")
+    pids = read_pids(site / "pids")
+    (worker,) = server.workers()
+    server.signal(signal.SIGSTOP)  # so that it is not the master who ends it
+    os.kill(worker, signal.SIGKILL)
+    server.signal(signal.SIGKILL)
+    for pid in pids:
+        eventually(lambda pid=pid: is_gone(pid))  # type: ignore[misc]
+    client.close()
+    eventually(lambda: not server.processes())
+
+
 def test_a_request_outlives_a_master_that_is_killed(
     serve: Serve, sh: Write, server: Server, site: Path
 ) -> None:
