@@ -41,10 +41,13 @@ class Retirement:
     def begin(
         self, *, drain: bool, last_word: float = LAST_WORD, heirs: Sequence[str] = ()
     ) -> None:
-        """Close the doors, `drain`: when everyone outside has been taken in."""
+        """Close the doors, `drain`: when everyone outside has been taken in.
+
+        Said again at a stop, and when the master is gone: then there are no heirs.
+        """
+        self._heirs = frozenset(heirs)
         if not self.is_going_on or drain:
             self.is_going_on = True
-            self._heirs = frozenset(heirs)
             self._serve_until = 0.0 if drain else time.monotonic() + NO_PAUSE
             self._lobby.close_doors(drain=drain, last_word=last_word)
 
