@@ -78,7 +78,7 @@ class Serving:
         (),
         "--socket-protocol",
         "NAME=PROTO",
-        "NAME=PROTOCOL for systemd's socket NAME; repeatable",
+        "NAME=PROTOCOL of systemd's sockets; repeatable",
         PAIRS,
     )
     ajp_secret: str = setting(
