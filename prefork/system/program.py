@@ -5,12 +5,12 @@ how large the worker is, as fork(2) does (0.5 ms for 20 MB).
 """
 
 import os
-import resource
 import signal
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 
 from prefork.system.leash import tie
+from prefork.system.limited import spawn as spawn_limited
 from prefork.system.refusal import explain_refusal
 
 PIPE = -1  # to start(): a pipe, whose other end is ours
@@ -113,16 +113,13 @@ def start(
             ours.append(reading)
             theirs.append(writing)
         standard = (reads, *theirs[-2:])
-        pid = os.posix_spawn(
+        begin = partial(spawn_limited, limits=limits) if limits else _spawn
+        pid = begin(
             file,
             [file, *arguments],
             environment,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate(standard)
-            ],
-            setsid=True,
-            setsigmask=(),
-            setsigdef=ALL_SIGNALS,
+            standard=standard,
+            signals=ALL_SIGNALS,
         )
     except OSError as error:
         _close(ours)
@@ -133,8 +130,26 @@ def start(
         if fd >= 0:
             os.set_blocking(fd, False)
     tie(pid)
-    _limit(pid, limits)
     return Program(pid, _open_pidfd(pid, ours), *ours)
+
+
+def _spawn(
+    file: bytes,
+    arguments: list[bytes],
+    environment: Mapping[bytes, bytes],
+    *,
+    standard: Sequence[int],
+    signals: Sequence[int],
+) -> int:
+    return os.posix_spawn(
+        file,
+        arguments,
+        environment,
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate(standard)],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=signals,
+    )
 
 
 @cache
@@ -156,12 +171,3 @@ def _close(descriptors: list[int]) -> None:
     for fd in descriptors:
         if fd >= 0:
             os.close(fd)
-
-
-def _limit(pid: int, limits: Mapping[int, int]) -> None:
-    """Set in the first moment of its life: our own we need for ourselves."""
-    for number, value in limits.items():
-        try:
-            resource.prlimit(pid, number, (value, value))
-        except (ProcessLookupError, PermissionError):
-            pass  # it was quick; it is set-user-ID; or it has less already

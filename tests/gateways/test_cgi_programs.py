@@ -384,12 +384,23 @@ def test_search_words_become_arguments(bench: Bench) -> None:
     assert bench.ask(QUERY_STRING="is+index%20w").body == b"is\nindex w\n"
 
 
+def test_a_program_with_limits_that_cannot_be_started_is_a_500(bench: Bench) -> None:
+    import resource
+
+    bench.limits = {resource.RLIMIT_NOFILE: 17}
+    bench.write("a.cgi", "#!/no/such/thing\n")
+    assert bench.ask().status[:3] == "500"
+    assert "cannot start" in bench.said[-1][1]["reason"]
+
+
 def test_limits_are_set_for_the_program_alone(bench: Bench) -> None:
     import resource
 
     bench.limits = {resource.RLIMIT_NOFILE: 17}
-    bench.sh("sleep 0.2; echo 'Content-Type: a/b'; echo; ulimit -n")
-    assert bench.ask().body == b"17\n"
+    bench.sh("ulimit -n >&2; echo 'Content-Type: a/b'; echo; echo $$ $(ps -o sid= $$)")
+    pid, session = bench.ask().body.split()
+    assert pid == session
+    assert bench.said[-1][1]["text"] == "17"
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] != 17
 
 
