@@ -164,8 +164,10 @@ class Client:
         request = self.request
         if request is None:
             return True  # refused: who knows what follows
+        if request.may_go_on:
+            return True
         if request.body is None:
-            return request.may_go_on or bool(request.rest)
+            return bool(request.rest)
         return not request.body.done or bool(request.body.rest)
 
     def peek(self) -> bytes:

@@ -228,6 +228,7 @@ class Reply:
 
     def _look(self) -> None:
         if self._client.peek().startswith(self._answer.abortion):
+            self._request.may_go_on = True  # with that, which is still to be read
             raise RequestAborted("the front end has aborted the request")
 
     def _begin(self) -> Answer:

@@ -1,6 +1,7 @@
 """FastCGI connections that go on after a request that did not come to its end."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -144,6 +145,20 @@ def test_an_abort_while_the_application_works_is_seen_before_its_answer(
         assert (answer.output, answer.protocol) == (b"", wire.REQUEST_COMPLETE)
         say_hello(kept)
     server.wait_log('"GET /sleep[^"]*" 400 -')
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_who_aborts_hears_of_the_end_and_of_no_reset(
+    start: Start, server: Server, keep: bool
+) -> None:
+    connect = start()
+    with connect() as aborting:
+        aborting.send(post("/sleep?s=1&say=sleeping", b"x", keep=keep))
+        server.wait_log("sleeping")
+        aborting.send(ABORT)
+        assert aborting.read_answer().protocol == wire.REQUEST_COMPLETE
+        aborting.socket.shutdown(socket.SHUT_WR)
+        assert aborting.read_record() is None
 
 
 def test_an_abort_ends_a_long_answer_in_the_middle(start: Start) -> None:
