@@ -3,6 +3,7 @@
 import io
 import os
 import select
+import socket
 import stat
 import time
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import BinaryIO
 from prefork.errors import ClientGone, ProtocolError, RequestAborted
 from prefork.protocols.lull import is_by_proxy
 from prefork.protocols.request import Answer, Headers
+from prefork.system.farewell import has_left
 from prefork.worker.client import Client
 from prefork.worker.outgoing import FilePart
 from prefork.worker.waiting import Waiting
@@ -38,6 +40,7 @@ class Reply:
         "_client",
         "_date",
         "_look_at",
+        "_may_leave",
         "_request",
         "_terms",
         "headers",
@@ -62,6 +65,7 @@ class Reply:
             request, date=date, keep_alive=may_keep
         )
         self._look_at = now + LOOK_EVERY
+        self._may_leave = not client.door.is_unix  # where that is told at once
         self.started = False
         self.is_aborted = False  # in the middle: it must not look whole
         self.is_abandoned = False  # and the front end knows
@@ -140,11 +144,7 @@ class Reply:
         self._answer.fail(text, status=status)
 
     def watch(self) -> tuple[int, int]:
-        # A TCP client that closes cannot be told from one that has only stopped to
-        # send.  Web servers do not do that while they wait for an answer; a client
-        # may, and then wants it all the same.  What is sent to one that has closed
-        # comes back as an error.
-        events = select.POLLRDHUP if self._is_for_another() else 0
+        events = select.POLLRDHUP if self._may_leave else 0
         if self._client.outgoing:
             events |= select.POLLOUT
         if self._may_be_abandoned():
@@ -152,7 +152,7 @@ class Reply:
         return self._client.fd, events
 
     def hear(self, events: int) -> None:
-        if events & ~(select.POLLOUT | select.POLLIN):
+        if events & ~(select.POLLOUT | select.POLLIN) and self._has_left(events):
             raise ClientGone("the client left")
         if events & select.POLLIN:
             self._look()
@@ -195,11 +195,24 @@ class Reply:
         except ClientGone:
             pass  # nobody to hear it
 
+    def _has_left(self, events: int) -> bool:
+        """A TCP client that closes cannot be told from one that has only stopped to
+        send.  Web servers do not do that while they wait for an answer; a client may,
+        and then wants it all the same.  What is sent to one that has closed comes back
+        as an error."""
+        self._may_leave = bool(events & (select.POLLHUP | select.POLLERR))
+        if self._may_leave or self._is_for_another():
+            return True
+        connection = socket.socket(fileno=self._client.fd)
+        try:
+            return has_left(connection)
+        finally:
+            connection.detach()
+
     def _is_for_another(self) -> bool:
-        """Is it a web server, over TCP, which asks for a client of its own?"""
-        client, variables = self._client, self._request.variables
-        is_front_end = client.conversation.is_front_end or is_by_proxy(variables)
-        return is_front_end and not client.door.is_unix
+        """Is it a web server, which asks for a client of its own?"""
+        is_front_end = self._client.conversation.is_front_end
+        return is_front_end or is_by_proxy(self._request.variables)
 
     def _abandon(self, gone: RequestAborted) -> None:
         """Nobody wants it: close it in the words of the protocol, and go on."""
