@@ -189,10 +189,16 @@ class Staff:
     def go_back(self) -> None:
         """They should be what they were."""
         if self.previous is not None:
-            self.target, self.previous = self.previous, None
-            self._change_generation()
+            self.return_to(self.previous)
+            self.previous = None
+
+    def return_to(self, kept: Generation) -> None:
+        """From now on all workers should be of a generation that was left."""
+        self.target = kept
+        self._change_generation()
 
     def _change_generation(self) -> None:
+        # Before listeners are closed that the lookout may watch.
         self._demand.hold_off(time.monotonic())
         self._follow_scale()
 

@@ -234,8 +234,8 @@ class Succession:
         for refusal in refusals:
             self._log.error("cannot restore listener", text=refusal)
         self._crew.drain = self._listeners.are_dropped(kept.listeners)
+        self._staff.return_to(kept)
         self._open_for_good(kept)
-        self._staff.target = kept
         self._is_returning = True
         if cause is REFORK:
             kept.refork_after = ()

@@ -24,6 +24,11 @@ def answer(*arguments):
 original, programs.answer = programs.answer, answer
 """
 
+HANGS_AT_EXIT = """
+import atexit, time
+atexit.register(time.sleep, 100)
+"""
+
 
 # Pure
 
@@ -63,9 +68,11 @@ def reload(server: Server) -> None:
     eventually(lambda: server.log.count("phase=commit") > before, within=30)
 
 
-def kill_new_workers(server: Server, generation: int, *, so_far: int = 0) -> None:
-    """Three of them, one after the other, as if each had crashed by itself."""
-    for count in range(1, 4):
+def kill_new_workers(
+    server: Server, generation: int, *, so_far: int = 0, times: int = 3
+) -> None:
+    """So many of them, one after the other, as if each had crashed by itself."""
+    for count in range(1, times + 1):
         victim = eventually(lambda: server.workers(generation))[0]
         os.kill(victim, signal.SIGKILL)
         lost = so_far + count
@@ -199,6 +206,44 @@ def test_a_port_that_somebody_else_has_taken_is_done_without(
         eventually(lambda: len(server.workers(1)) == len(server.workers()) == 1)
         assert server.get("/")[0] == 200
         assert server.stop() == 0
+
+
+@pytest.mark.process
+def test_the_number_of_workers_is_that_of_before(server: Server, site: Site) -> None:
+    """Behaviour 25."""
+    site.configure(workers=2)
+    server.start(app=site.app, env=site.env)
+    site.configure(workers=4)
+    reload(server)
+    eventually(lambda: len(server.workers(2)) == 4)
+    kill_new_workers(server, 2)
+    server.wait_log("reload failed phase=probation")
+    eventually(lambda: len(server.workers()) == len(server.workers(1)) == 2)
+    assert server.stop() == 0
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_where_nobody_works_a_caller_is_still_heard(server: Server, site: Site) -> None:
+    """Behaviours 25 and 62: the master waits for him at the listeners of before."""
+    old, new = free_port(), free_port()
+    on_demand = {"workers": "0:2", "idle_timeout": 1}
+    site.configure(bind=[f"127.0.0.1:{old}"], **on_demand)
+    server.start(app=site.app, env=site.env, bind=None)
+    site.configure(bind=[f"127.0.0.1:{new}"], **on_demand)
+    site.publish("2", HANGS_AT_EXIT)
+    reload(server)
+    server.port = new
+    assert server.get("/version") == (200, b"2")
+    kill_new_workers(server, 2, times=2)
+    leaver = eventually(lambda: server.workers(2))[0]
+    so_far = len(server.log)
+    eventually(lambda: "scaling workers=0" in server.log[so_far:], within=20)
+    os.kill(leaver, signal.SIGKILL)
+    server.wait_log("reload failed phase=probation")
+    server.port = old
+    assert server.get("/version") == (200, b"1")
+    assert server.stop() == 0
 
 
 @pytest.mark.process
