@@ -15,6 +15,11 @@ Number = TypeVar("Number", int, float)
 
 # epoll_wait(2) takes its timeout as an int of milliseconds: 24 days at most.
 LONGEST = 1_000_000  # seconds
+MOST = (1 << 31) - 1  # what system calls such as listen(2) take as an int
+LARGEST = (1 << 63) - 1  # bytes; off_t and, but for the infinite, rlim_t
+# A worker is sent all listeners in one message, which has room for so many.
+MOST_ADDRESSES = 127
+LONGEST_URL_PATH = 4096  # bytes; a request line has to take it
 
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 TRUE = ("true", "yes", "on", "1")
@@ -37,7 +42,7 @@ class Kind(Generic[T]):
     is_secret: bool = False  # nobody is shown its value
 
 
-def whole(least: int, most: int | None = None) -> Kind[int]:
+def whole(least: int, most: int = MOST) -> Kind[int]:
     """Whole numbers, from `least` to `most`."""
     return Kind("whole number", lambda v: _within(_parse_int(v), least, most), str)
 
@@ -63,10 +68,10 @@ def or_word(word: str, kind: Kind[T]) -> Kind[T | None]:
     )
 
 
-def _within(number: Number, least: int, most: int | None = None) -> Number:
+def _within(number: Number, least: int, most: int) -> Number:
     if number < least:
         raise ValueError(f"{number} is less than {least}")
-    if most is not None and number > most:
+    if number > most:
         raise ValueError(f"{number} is more than {most}")
     return number
 
@@ -100,12 +105,14 @@ def _parse_some_time(value: object) -> float:
 
 
 def _parse_size(value: object) -> int:
-    number, unit = value, 1
+    number, unit, size = value, 1, -1
     if isinstance(value, str) and value[-1:].upper() in UNITS:
         number, unit = value[:-1], UNITS[value[-1].upper()]
     with suppress(ValueError):
-        return _within(_parse_int(number), 0) * unit
-    raise ValueError(f"{value!r} is not a size such as 500, 64K, 300M or 1G")
+        size = _parse_int(number) * unit
+    if size < 0:
+        raise ValueError(f"{value!r} is not a size such as 500, 64K, 300M or 1G")
+    return _within(size, 0, LARGEST)
 
 
 def _format_size(size: int) -> str:
@@ -145,6 +152,21 @@ def _parse_url_path(value: object) -> str:
     return path
 
 
+def _parse_request_path(value: object) -> str:
+    """As a request line has it (RFC 9112, section 3): what is odd is encoded."""
+    path = _parse_url_path(value)
+    if odd := next((each for each in path if not "!" <= each <= "~"), ""):
+        raise ValueError(f"{odd!r} has to be written as in a URL, {_quote(odd)}")
+    if len(path) > LONGEST_URL_PATH:
+        raise ValueError(f"it is longer than {LONGEST_URL_PATH} bytes")
+    return path
+
+
+def _quote(character: str) -> str:
+    octets = character.encode("utf-8", "surrogateescape")
+    return "".join(f"%{octet:02X}" for octet in octets)
+
+
 def _parse_url_prefix(value: object) -> str:
     path = _parse_url_path(value)
     if path.endswith("/"):
@@ -165,13 +187,15 @@ def _parse_counts(value: object) -> tuple[int, ...]:
         value = [part for part in str(value).split(",") if part.strip()]
     if not isinstance(value, list):
         raise ValueError(f"{value!r} is neither a whole number nor a list of them")
-    return tuple(_within(_parse_int(each), 1) for each in value)
+    return tuple(_within(_parse_int(each), 1, MOST) for each in value)
 
 
 def _parse_addresses(value: object) -> tuple[str, ...]:
     addresses = _parse_items(value)
     if not addresses:
         raise ValueError("there is no address in it")
+    if len(addresses) > MOST_ADDRESSES:
+        raise ValueError(f"{len(addresses)} addresses: {MOST_ADDRESSES} at most")
     return addresses
 
 
@@ -198,6 +222,7 @@ def _parse_networks(value: object) -> tuple[str, ...]:
 TEXT = Kind("text", _parse_text, str)
 SECRET = Kind("text", _parse_text, str, is_secret=True)
 URL_PATH = Kind("text", _parse_url_path, str)
+REQUEST_PATH = Kind("text", _parse_request_path, str)
 URL_PREFIX = Kind("text", _parse_url_prefix, str)
 SWITCH = Kind("true | false", _parse_switch, lambda v: str(v).lower(), is_switch=True)
 SIZE = Kind("size", _parse_size, _format_size)

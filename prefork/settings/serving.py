@@ -11,12 +11,12 @@ from prefork.settings.kinds import (
     OCTAL,
     PAIRS,
     PATHS,
+    REQUEST_PATH,
     SECONDS,
     SECRET,
     SOME_SECONDS,
     SWITCH,
     TEXT,
-    URL_PATH,
     URL_PREFIX,
     or_word,
     whole,
@@ -130,7 +130,7 @@ class Serving:
         "--canary-path",
         "PATH",
         "what new code must answer at a reload",
-        URL_PATH,
+        REQUEST_PATH,
         only=SERVING,
     )
     bake: float | None = setting(

@@ -17,6 +17,8 @@ from prefork.system.exposure import GUESSING, REFUSAL, is_loopback
 
 EVERY_INTERFACE = "0.0.0.0"
 LONGEST_PATH = 107  # bytes: unix(7), sun_path holds 108 and one of them is a NUL
+LONGEST_LABEL, LONGEST_NAME = 63, 253  # bytes: RFC 1035, section 2.3.4
+LONGEST_NUMBER = 7  # digits: proc(5), nr_open is 1048576 unless root has raised it
 
 # "unix" and "fd" look like protocols here; parse_bind asks for those two first.
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9-]*)(?:://|\+(?=unix:|fd:))")
@@ -138,6 +140,8 @@ def _parse_unix(protocol: str, path: str) -> Address:
 def _parse_fd(protocol: str, number: str) -> Address:
     if not (number.isascii() and number.isdigit()):
         raise ValueError("not a file descriptor (write fd://3)")
+    if len(number) > LONGEST_NUMBER:
+        raise ValueError(f"{number} is beyond all file descriptors")
     return Address(Kind.FD, protocol, number=int(number))
 
 
@@ -162,6 +166,12 @@ def _parse_host(host: str | None) -> str:
         return _parse_v6(host[1:-1])
     if not _HOST_NAME.fullmatch(host):
         raise ValueError(f"{host!r} is not a host name")
+    # The dot at its end, of a name that is whole, ends no label.
+    labels = host.removesuffix(".").split(".")
+    if not all(labels):
+        raise ValueError(f"{host!r} is not a host name: nothing between two dots")
+    if max(map(len, labels)) > LONGEST_LABEL or len(host) > LONGEST_NAME:
+        raise ValueError(f"{host!r} is too long for a host name")
     return host.lower()
 
 
