@@ -44,7 +44,8 @@ class Upgrade:
         self._log = log
         self._state = state
         self._is_wanted = False
-        self._then_reload = False
+        self._reload_after_next = False  # after the one that is wanted
+        self._then_reload = False  # after the one that is going on
         self._check: Inquiry | None = None
         self.phase: Phase | None = None  # None: no upgrade is going on
         self.number = 0  # of the last upgrade that was begun
@@ -54,7 +55,7 @@ class Upgrade:
     def ask(self, *, then_reload: bool = False) -> None:
         """USR2; `then_reload`: have templates and workers run the new program too."""
         self._is_wanted = True
-        self._then_reload = self._then_reload or then_reload
+        self._reload_after_next |= then_reload
 
     @property
     def is_going_on(self) -> bool:
@@ -74,6 +75,7 @@ class Upgrade:
 
     def _begin(self) -> None:
         self._is_wanted = False
+        self._then_reload, self._reload_after_next = self._reload_after_next, False
         self.number += 1
         self.reason, self.exit_status = "", EXIT_OK
         self._enter(Phase.CHECK)
@@ -120,7 +122,8 @@ class Upgrade:
             signals.put_back()
             state = self._state()
             state["left_at"] = time.monotonic()
-            if self._then_reload:
+            # One that was asked for meanwhile has nothing to do but that.
+            if self._then_reload or self._reload_after_next:
                 state["succession"]["is_wanted"] = True
             try:
                 self._become_heir(state)
@@ -157,7 +160,6 @@ class Upgrade:
 
     def _fail(self, reason: str, status: int) -> None:
         failed_in, self.phase = self.phase, None
-        self._then_reload = False
         self.reason, self.exit_status = reason, status
         phase = failed_in.value if failed_in else ""
         self._log.error(

@@ -122,8 +122,10 @@ class Verbs:
     def go_on(self) -> Story:
         """What those are told who have waited for us while we became another program.
 
-        All that they can have asked for is a reload, with or without an upgrade.
+        All that they can have asked for is a reload, with or without an upgrade; so
+        there will be one, whichever upgrade has brought us here.
         """
+        self._house.succession.ask()
         return self._go_on(self._house.succession.number + 1)
 
     def _go_on(self, number: int) -> Story:

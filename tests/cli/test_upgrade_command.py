@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,13 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 TESTS = Path(__file__).parents[1]
 PACKAGE = TESTS.parent / "prefork"
+HESITATES_AND_FAILS = """
+import os, sys, time
+open({begun!r}, "w").close()
+while not os.path.exists({proceed!r}):
+    time.sleep(0.05)
+sys.exit("broken")
+"""
 
 
 def prefork(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -118,3 +127,27 @@ def test_who_waits_for_a_reload_waits_for_the_upgrade_before_it(
     run = prefork(server, "reload")
     assert (run.returncode, run.stderr) == (0, "")
     assert "serves" in run.stdout
+
+
+@pytest.mark.parametrize("is_repaired", [True, False])
+def test_waits_for_its_own_upgrade_when_one_before_it_fails(
+    server: Server, package: Path, is_repaired: bool
+) -> None:
+    """With the reload that belongs to it, and for nothing that nobody will do."""
+    server.start("-w", "1", env=env(package))
+    adopt = package / "cli/adopt.py"
+    begun, proceed = server.directory / "begun", server.directory / "proceed"
+    text = adopt.read_text()
+    adopt.write_text(HESITATES_AND_FAILS.format(begun=str(begun), proceed=str(proceed)))
+    server.signal(signal.SIGUSR2)
+    eventually(begun.exists)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(prefork, server, "upgrade")
+        server.wait_log("received command verb=upgrade")
+        if is_repaired:
+            adopt.write_text(text)
+        proceed.touch()
+        run = waiting.result()
+    assert server.log.count("upgrade failed") == (1 if is_repaired else 2)
+    assert run.returncode == (0 if is_repaired else 70)
+    assert ("generation 2 serves" in run.stdout) == is_repaired
