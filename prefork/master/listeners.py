@@ -2,10 +2,11 @@
 
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from prefork.errors import PreforkError
+from prefork.errors import ConfigError, PreforkError
 from prefork.settings import Settings
 from prefork.system import listen, privileges
 from prefork.system.exposure import check_exposure
@@ -120,17 +121,20 @@ class Listeners:
 
     def roll_back(self) -> None:
         """Close what prepare() has opened."""
-        for listener in self._new:
+        new, self._new = self._new, []
+        for listener in new:
             if listener.is_inherited:
                 listener.socket.detach()  # the next configuration may want it
             else:
                 listen.close(listener)
-        self._new = []
 
     def adjust(self, settings: Settings) -> list[str]:
         """Have those that are open keep to the terms of a configuration in force
         from now on; returns what could not be done."""
-        before, self._terms = self._terms, Terms.read(settings)
+        try:
+            before, self._terms = self._terms, Terms.read(settings)
+        except ConfigError as error:  # its owner was there a moment ago
+            return [str(error)]
         if self._terms == before:  # and what an operator has changed stays so
             return []
         return [c for each in self.open if (c := _adjust(each, self._terms))]
@@ -140,19 +144,18 @@ class Listeners:
 
         Returns those that are new.
         """
-        for listener in self.open:
+        before, self.open, self._new = self.open, list(wanted), []
+        for listener in before:
             if _is_among(listener, wanted):
                 continue
             if listener.is_inherited:
                 others = (e for e in self._inherited if not _is_among(e, [listener]))
                 self._inherited = [*others, listener]
             else:
-                listen.close_door(listener)
+                with suppress(OSError):  # it closes with the socket, if not before
+                    listen.close_door(listener)
                 listen.close(listener)
-        new = [each for each in wanted if each not in self.open]
-        self._new = []
-        self.open = list(wanted)
-        return new
+        return [each for each in wanted if each not in before]
 
     def are_dropped(self, wanted: Sequence[Listener]) -> bool:
         """Is there one that a new configuration does without?"""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from setproctitle import setproctitle
 
 from prefork.master.announcement import announce
+from prefork.master.backstop import Backstop
 from prefork.master.control import Control
 from prefork.master.crew import Crew
 from prefork.master.demand import Demand
@@ -66,7 +67,8 @@ class Master:
         self._listeners = listeners
         self._logs = logs
         self._log = logs.log
-        self._reactor = Reactor()
+        self._backstop = self._make_backstop()
+        self._reactor = Reactor(self._backstop)
         self._scoreboard = scoreboard
         self._bell = handover["bell"]["fd"] if handover else _make_bell()
         self._lifeline = Lifeline(handover["lifeline"] if handover else None)
@@ -94,8 +96,17 @@ class Master:
         self._control = Control(door, self._reactor, self._log, self._verbs.table)
         self._handover = handover
         self._turned_at = time.monotonic()
+        self._exits: list[tuple[int, int]] = []  # that not everybody was told of
         if handover:
             self._restore(handover)
+
+    def _make_backstop(self) -> Backstop:
+        return Backstop(
+            self._log,
+            is_needed=lambda: self._news.is_proven,
+            is_stopping=lambda: self._stop.is_going_on,
+            undo=lambda reason, status: self._succession.undo(reason, status),
+        )
 
     def _make_crew(self) -> Crew:
         return Crew(
@@ -163,14 +174,23 @@ class Master:
         """Keep the workers running until told to stop; return the exit status."""
         self._start()
         while not self._is_finished():
-            self._reactor.turn(self._patience())
-            self._reap()
-            self._reconcile()
-            self._herald.turn(time.monotonic())
-            self._control.turn(time.monotonic())
+            self._turn()
         status = self._stop.finish()
         self._control.turn(time.monotonic())  # it has one thing more to tell
         return status
+
+    def _turn(self) -> None:
+        with self._backstop:
+            self._reactor.turn(self._patience())
+        with self._backstop:
+            self._reap()
+        with self._backstop:
+            self._reconcile()
+        with self._backstop:
+            self._herald.turn(time.monotonic())
+        with self._backstop:
+            self._control.turn(time.monotonic())
+        self._backstop.rest()
 
     def _start(self) -> None:
         become_subreaper()
@@ -182,8 +202,9 @@ class Master:
         else:
             self._announce()
         unblock_all()  # what came while one program became another was held back
-        self._reap()
-        self._reconcile()
+        with self._backstop:
+            self._reap()
+            self._reconcile()
 
     def _announce(self) -> None:
         self._log.info("started master", pid=os.getpid(), workers=self._staff.wanted)
@@ -211,17 +232,25 @@ class Master:
         return max(0.0, min(due - now, look_again))
 
     def _reap(self) -> None:
+        """A pid that was reaped can be another's: none of us may go on believing
+        in it, whatever has failed when they were told."""
+        interrupted, self._exits = self._exits, []
+        for pid, code in interrupted:
+            self._tell_exit(pid, code)
         for pid, code in reap():
-            known = (
-                self._crew.exited,
-                self._templates.exited,
-                self._succession.reaped,
-                self._upgrade.reaped,
-            )
-            if not any(exited(pid, code) for exited in known):
-                self._log.debug(
-                    "reaped orphan", pid=pid, cause=self._crew.explain(code)
-                )
+            self._exits.append((pid, code))
+            self._tell_exit(pid, code)
+            self._exits.pop()
+
+    def _tell_exit(self, pid: int, code: int) -> None:
+        known = (
+            self._crew.exited,
+            self._templates.exited,
+            self._succession.reaped,
+            self._upgrade.reaped,
+        )
+        if not any(exited(pid, code) for exited in known):
+            self._log.debug("reaped orphan", pid=pid, cause=self._crew.explain(code))
 
     def _reconcile(self) -> None:
         """One step from what is to what should be."""
@@ -252,7 +281,8 @@ class Master:
         for number in self._signals.read_signals():
             if number in ON_SIGNAL:
                 self._log.info("received signal", signal=name_of(number))
-                ON_SIGNAL[number](self)
+                with self._backstop:  # each for itself: the next may be TERM
+                    ON_SIGNAL[number](self)
 
     def _ask_for_upgrade(self) -> None:
         """USR2: it waits until a reload is through."""

@@ -2,12 +2,20 @@
 
 import select
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 
 class Reactor:
-    """One epoll; its turn calls back for each ready descriptor, in order."""
+    """One epoll; its turn calls back for each ready descriptor, in order.
 
-    def __init__(self) -> None:
+    Each within `guard`, so that one which fails is not in the others' way.
+    """
+
+    def __init__(
+        self,
+        guard: AbstractContextManager[object, bool | None] = nullcontext(),  # noqa: B008
+    ) -> None:
+        self._guard = guard
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], None]] = {}
 
@@ -29,4 +37,5 @@ class Reactor:
         for fd, _ in self._epoll.poll(timeout):
             # A callback may have unwatched one that comes after it.
             if callback := self._callbacks.get(fd):
-                callback()
+                with self._guard:
+                    callback()

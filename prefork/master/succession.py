@@ -5,7 +5,7 @@ probation; and remembers how the last reload ended.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from prefork.master.staff import Staff
 from prefork.master.templates import Templates
 from prefork.master.watcher import Watcher
 from prefork.settings import Settings
+from prefork.system.listen import Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +177,29 @@ class Succession:
         self._crew.drain = self._listeners.are_dropped(self.candidate.listeners)
 
     def _commit(self, reload: Reload, now: float) -> None:
+        # What may fail comes first: until then there is a way back.
+        new = self._open_for_good(self._staff.target)
         reload.commit()
-        self._open_for_good(self._staff.target)
         if kept := self._staff.settle():
             self._probation = Probation(kept, reload.crashes, reload.cause, now)
         self._end(reload)
+        self._announce(new)
 
-    def _open_for_good(self, generation: Generation) -> None:
+    def undo(self, reason: str, status: int) -> None:
+        """Something has failed that nobody has foreseen: not this reload, then."""
+        if self.reload is not None:
+            self.reload.roll_back(reason, status)
+
+    def _open_for_good(self, generation: Generation) -> list[Listener]:
+        """Its listeners and no others; returns those that are new."""
         setproctitle(f"prefork: master [{generation.settings.title}]")
         self._logs.configure(generation.settings)
         for complaint in self._listeners.adjust(generation.settings):
             self._log.warning("cannot change listener", text=complaint)
-        for listener in self._listeners.commit(generation.listeners):
+        return self._listeners.commit(generation.listeners)
+
+    def _announce(self, listeners: Iterable[Listener]) -> None:
+        for listener in listeners:
             announce(listener, self._log)
 
     def _end(self, reload: Reload) -> None:
@@ -235,7 +247,7 @@ class Succession:
             self._log.error("cannot restore listener", text=refusal)
         self._crew.drain = self._listeners.are_dropped(kept.listeners)
         self._staff.return_to(kept)
-        self._open_for_good(kept)
+        self._announce(self._open_for_good(kept))
         self._is_returning = True
         if cause is REFORK:
             kept.refork_after = ()
