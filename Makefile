@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 SECONDS ?= 60
 ARGS ?=
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -18,8 +19,8 @@ demo: $(VENV)/.with-prefork  ## serve contrib/demo on http://127.0.0.1:8000 (POR
 	@$(BIN)/prefork-wsgi -w 4 -b 127.0.0.1:$(PORT) --chdir contrib/demo \
 		--access-logfile - app:wsgi
 
-test: $(VENV)/.with-test tools  ## run all tests (ARGS='-k reload' for some)
-	$(BIN)/python -m pytest -rfEs --tb=short $(ARGS)
+test: $(VENV)/.with-test tools  ## run all tests (ARGS='-k reload' for some, JOBS=4 at a time)
+	$(BIN)/python -m pytest -rfEs --tb=short -n $(JOBS) --dist loadgroup $(ARGS)
 
 quick: $(VENV)/.with-test  ## run the tests that start no process
 	$(BIN)/python -m pytest -q -m 'not process and not slow and not frontend' $(ARGS)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from serving import Server
 
+HERE = Path(__file__).parent
 IS_CI = os.environ.get("CI") == "true"
 OF_OTHERS = {  # marks
     "frontend": "front-end",
@@ -27,6 +28,15 @@ def pytest_configure() -> None:
     program that a test starts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who shares fixtures shares a process: a folder with a conftest.py of its own,
+    else a file (pytest-xdist, --dist loadgroup)."""
+    for item in items:
+        folder = item.path.parent
+        shared = folder != HERE and (folder / "conftest.py").exists()
+        item.add_marker(pytest.mark.xdist_group(str(folder if shared else item.path)))
 
 
 @pytest.fixture(autouse=True)

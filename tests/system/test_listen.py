@@ -37,7 +37,7 @@ V6 = pytest.param(
 )
 NAME = f"unix:@prefork-test-{os.getpid()}"
 TCP = ["127.0.0.1:0", V6]
-UNIX = ["unix:app.sock", NAME]
+UNIX = ["unix:app.sock", pytest.param(NAME, id="unix:@name")]
 every_kind = pytest.mark.parametrize("bind", [*TCP, *UNIX])
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
