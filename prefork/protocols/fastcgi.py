@@ -187,6 +187,7 @@ class FastcgiConversation:
             params, start, end, remote=self.remote, asked=self._asked
         )
         self._has_head = True
+        self.has_leftover = False
         return make_request(
             variables,
             length,

@@ -416,6 +416,15 @@ def test_what_is_left_of_a_body_is_no_request_that_begins() -> None:
     assert conversation.is_idle and not conversation.has_leftover
 
 
+def test_behind_what_is_left_a_request_begins_anew() -> None:
+    """A sibling could go on with it: nothing of what was left is to come."""
+    conversation = open_conversation()
+    left = record(wire.STDIN, b"x" * 100)
+    assert conversation.feed(left[:50]) is None
+    assert conversation.feed(left[50:] + get(keep=True))
+    assert not conversation.has_leftover
+
+
 def test_what_belongs_to_no_request_is_limited_as_a_body_is() -> None:
     conversation = open_conversation(Limits(body=100))
     for _ in range(2):
