@@ -5,6 +5,7 @@ PreforkError
  ├─ SystemRefusal   the system said no: bind, privileges, pid file          exit 1
  ├─ ApplicationError  the application cannot be loaded                      exit 70
  ├─ CommandError    what an operator asked for cannot be done               exit 1
+ │   └─ SeenEnough  nobody reads on what it tells                           exit 0
  ├─ Unreachable     nobody answers at an address                            exit 7
  ├─ TimedOut        somebody does, but not in time                          exit 28
  ├─ ProtocolError   the peer broke the protocol: a status for the answer
@@ -61,6 +62,12 @@ class CommandError(PreforkError):
     """An operator asked a running server for what it cannot do, or there is none."""
 
     exit_status = EXIT_REFUSED
+
+
+class SeenEnough(CommandError):
+    """Whoever reads what a command prints has left, as in `prefork check | head`."""
+
+    exit_status = EXIT_OK
 
 
 class Unreachable(PreforkError):

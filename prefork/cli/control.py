@@ -1,6 +1,5 @@
 """prefork: what an operator does with a server, a subcommand each."""
 
-import os
 import sys
 from argparse import (
     REMAINDER,
@@ -12,7 +11,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from prefork import __version__
-from prefork.errors import EXIT_OK
+from prefork.cli.report import report
+from prefork.cli.stdout import attentive
+from prefork.errors import PreforkError
 
 PROG = "prefork"
 EPILOG = """\
@@ -51,15 +52,16 @@ COMMANDS = OPERATING | WITHOUT_A_SERVER
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the subcommand; return its exit status."""
-    options = _parser().parse_args(argv)
-    module = import_module(COMMANDS[options.command][0])
+    prog = PROG
     try:
-        status: int = module.main(options.arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:  # as of `prefork check | head`: enough has been seen
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
-    return status
+        with attentive():
+            options = _parser().parse_args(argv)
+            prog = f"{PROG} {options.command}"
+            module = import_module(COMMANDS[options.command][0])
+            status: int = module.main(options.arguments)
+            return status
+    except PreforkError as error:
+        return report(error, prog=prog)
 
 
 def _parser() -> ArgumentParser:

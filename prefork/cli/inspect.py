@@ -42,8 +42,6 @@ def main(argv: Sequence[str]) -> int:
         parser.error(str(error))
     except PreforkError as error:
         return report(error, prog=PROG)
-    except BrokenPipeError:
-        raise
     except OSError as error:  # such as a disk that is full
         return report(CommandError(f"cannot go on: {error.strerror}"), prog=PROG)
     return EXIT_OK

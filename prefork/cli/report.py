@@ -12,8 +12,9 @@ def report(error: PreforkError, *, prog: str) -> int:
     The text of an ApplicationError is a traceback, so it is left as it is.
     """
     prefix = "" if isinstance(error, ApplicationError) else f"{prog}: "
-    for line in str(error).rstrip("\n").split("\n"):
-        print(prefix + line, file=sys.stderr)
+    if text := str(error).rstrip("\n"):
+        for line in text.split("\n"):
+            print(prefix + line, file=sys.stderr)
     return error.exit_status
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from prefork.cli.report import report, report_missing_app
+from prefork.cli.stdout import attentive
 from prefork.config import Configuration, load
 from prefork.errors import PreforkError
 from prefork.settings import Settings
@@ -20,7 +21,8 @@ def start(gateway: str, argv: Sequence[str] | None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     prog = GATEWAYS[gateway].prog
     try:
-        configuration = load(arguments, os.environ, prog=prog, gateway=gateway)
+        with attentive():  # --help is over here
+            configuration = load(arguments, os.environ, prog=prog, gateway=gateway)
         if _is_handed_a_listener(configuration):
             arguments = ["--bind", "fastcgi+fd://0", *arguments]
             configuration = load(arguments, os.environ, prog=prog, gateway=gateway)

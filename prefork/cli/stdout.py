@@ -1,0 +1,68 @@
+"""stdout: what a command says there is taken, or it ends and tells why."""
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from prefork.errors import CommandError, SeenEnough
+
+STDOUT = 1
+CLOSED = -1  # not 1, which the next file to be opened gets
+
+
+@contextmanager
+def attentive() -> Iterator[None]:
+    """Within it what cannot be written to stdout is a CommandError, each line at once.
+
+    It is SeenEnough if somebody has read some of it, and left.
+    """
+    before = sys.stdout
+    if before is sys.__stdout__:  # or somebody else has a use for what is said
+        sys.stdout = _open(before)
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        sys.stdout = before
+
+
+def _open(before: TextIO | None) -> TextIO:
+    raw = _Descriptor(CLOSED if before is None else STDOUT)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=before.encoding if before else None,
+        errors=before.errors if before else None,
+        line_buffering=True,
+    )
+
+
+class _Descriptor(io.RawIOBase):
+    """Complains once; what is still in buffers then is nobody's loss."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._has_complained = False
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return os.isatty(self._fd)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        if self._has_complained:
+            return len(data)
+        try:
+            return os.write(self._fd, data)
+        except OSError as error:
+            self._has_complained = True
+            if isinstance(error, BrokenPipeError):
+                raise SeenEnough from None
+            reason = (error.strerror or str(error)).lower()
+            raise CommandError(f"cannot write to stdout: {reason}") from None
