@@ -16,6 +16,7 @@ from prefork.errors import ClientGone, ProtocolError, RequestAborted
 from prefork.worker.client import READ_SIZE, Client, State
 from prefork.worker.doors import Door
 from prefork.worker.entrance import Entrance
+from prefork.worker.guests import Guests
 from prefork.worker.limits import ClientDeadlines
 
 IDLE_TICK = 0.5  # seconds between two looks at the doors without being woken
@@ -28,15 +29,6 @@ LAST_WORD_FRESH = 1.0  # the same for those who have not said a word yet
 LINGER = 10.0  # seconds at most for reading on after an early answer
 LINGER_SILENT = 2.0  # seconds of silence that end it
 LINGER_PIECE = 65536  # bytes read in one turn
-
-# Who leaves first when it is full: last those whose answer would be cut.
-LEAST_TO_LOSE = (
-    State.QUIET,
-    State.LINGERING,
-    State.HEAD,
-    State.BODY,
-    State.DRAINING,
-)
 
 
 class Lobby:
@@ -71,7 +63,7 @@ class Lobby:
         self._deadlines = deadlines
         self._refuse = refuse
         self._notice = notice
-        self._clients: dict[int, Client] = {}
+        self._guests = Guests(self._epoll)
         self._ready: deque[Client] = deque()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._sweep_at = 0.0
@@ -105,51 +97,48 @@ class Lobby:
         self._idle_last_word = last_word
         self._entrance.close(drain=drain)
         now = time.monotonic()
-        for client in self._clients.values():
+        for client in self._guests.values():
             if client.state is State.QUIET:
                 client.deadline = min(client.deadline, now + self._last_word(client))
 
     def movable(self) -> list[Client]:
         """Those whom a sibling could serve as well."""
-        return [c for c in (*self._ready, *self._clients.values()) if c.can_move]
+        return [c for c in (*self._ready, *self._guests.values()) if c.can_move]
 
     def release(self, client: Client) -> None:
         """See off one who goes to a sibling, with a copy of the descriptor."""
         if client in self._ready:
             self._ready.remove(client)
-        if client.events:  # of the copy the epoll would go on to tell after close()
-            self._epoll.unregister(client.fd)
-        self._dismiss(client)
+        self._guests.release(client)
 
     def take_in(self, client: Client, raw: bytes) -> None:
         """Go on with one who was at a sibling's; `raw`: what it has sent there."""
-        if len(self._clients) >= self._most:
+        if len(self._guests) >= self._most:
             self._send_one_away()
         client.is_fresh = False
         client.deadline = time.monotonic() + (self._last_word(client) or LAST_WORD_IDLE)
         if raw:
             self._receive(client, raw)
         else:
-            self._keep(client, select.EPOLLIN)
+            self._guests.keep(client, select.EPOLLIN)
 
     def is_empty(self) -> bool:
-        return not self._clients and not self._ready and self._entrance.is_drained
+        return not self._guests and not self._ready and self._entrance.is_drained
 
     @property
     def size(self) -> int:
         """How many are here."""
-        return len(self._clients) + len(self._ready)
+        return len(self._guests) + len(self._ready)
 
     def count(self) -> tuple[int, int]:
         """How many are here, and how many of them still take their answer."""
-        draining = sum(c.state is State.DRAINING for c in self._clients.values())
-        return len(self._clients), draining
+        return self._guests.count()
 
     def descriptors(self) -> list[int]:
         """Everything that is open here: our own, the doors, the clients."""
         ready = [client.fd for client in self._ready]
         ours = [self._epoll.fileno(), *self._callbacks, *self._entrance.descriptors()]
-        return [*ours, *self._clients, *ready]
+        return [*ours, *self._guests, *ready]
 
     def close(self) -> None:
         """Everyone has left: wait for nobody any more."""
@@ -157,12 +146,12 @@ class Lobby:
 
     def _wait(self) -> None:
         """One turn: hear the clients first, then open one door."""
-        clients, doors = self._clients, []
+        guests, doors = self._guests, []
         before = time.monotonic()
         events = self._epoll.poll(self._patience(), EVENTS_A_TURN)
         now = time.monotonic()
         for fd, _ in events:
-            if (client := clients.get(fd)) is not None:
+            if (client := guests.get(fd)) is not None:
                 self._hear(client)
             elif (callback := self._callbacks.get(fd)) is not None:
                 callback()
@@ -191,7 +180,7 @@ class Lobby:
     def _patience(self) -> float:
         if self._entrance.is_closed and not self._entrance.is_drained:
             return 0.0 if self._entrance.has_more else DRAIN_TICK
-        return SWEEP_EVERY if self._clients else IDLE_TICK
+        return SWEEP_EVERY if self._guests else IDLE_TICK
 
     # Coming in
 
@@ -206,7 +195,7 @@ class Lobby:
 
     def admit(self, client: Client) -> None:
         """Take in a new connection; its request has usually come with it."""
-        if len(self._clients) >= self._most:
+        if len(self._guests) >= self._most:
             self._send_one_away()
         self._read(client)
 
@@ -235,9 +224,9 @@ class Lobby:
         except BlockingIOError:
             if not client.events:  # it is new here, and silent
                 client.deadline = time.monotonic() + self._last_word(client)
-                self._keep(client, select.EPOLLIN)
+                self._guests.keep(client, select.EPOLLIN)
         except OSError:
-            self._dismiss(client)
+            self._guests.dismiss(client)
         else:
             if data:
                 self._receive(client, data)
@@ -254,14 +243,14 @@ class Lobby:
             self._refuse(client, ProtocolError(gone.reason))
             self.put_back(client, keep=client.wants_to_stay)
         except ClientGone:
-            self._dismiss(client)
+            self._guests.dismiss(client)
         else:
             if is_request:
-                self._clients.pop(client.fd, None)
+                self._guests.pop(client.fd, None)
                 self._ready.append(client)
             else:
                 self._set_deadline(client, before)
-                self._keep(client, select.EPOLLIN)
+                self._guests.keep(client, select.EPOLLIN)
 
     def _set_deadline(self, client: Client, before: State) -> None:
         """A head has one deadline for all of it; a body moves its own."""
@@ -280,7 +269,7 @@ class Lobby:
         if client.state in (State.HEAD, State.BODY):
             reason = f"the client left in mid-{client.part}"
             self._refuse(client, ProtocolError(reason))
-        self._dismiss(client)
+        self._guests.dismiss(client)
 
     # After the answer
 
@@ -305,9 +294,9 @@ class Lobby:
             if client.flush():
                 self._settle(client)
             else:
-                self._keep(client, select.EPOLLOUT)
+                self._guests.keep(client, select.EPOLLOUT)
         except ClientGone:
-            self._dismiss(client)
+            self._guests.dismiss(client)
 
     def _settle(self, client: Client) -> None:
         """The answer is gone: what follows on this connection?"""
@@ -319,11 +308,11 @@ class Lobby:
             if rest:
                 self._receive(client, rest)
             else:
-                self._keep(client, select.EPOLLIN)
+                self._guests.keep(client, select.EPOLLIN)
         elif client.has_unread_input() and not client.is_cut:
             self._linger(client)
         else:
-            self._dismiss(client)
+            self._guests.dismiss(client)
 
     def _linger(self, client: Client) -> None:
         """RFC 9112 9.6: shut, and read until the client has our answer.
@@ -347,24 +336,9 @@ class Lobby:
         except OSError:
             is_over = True
         if is_over:
-            self._dismiss(client)
+            self._guests.dismiss(client)
         else:
-            self._keep(client, select.EPOLLIN)
-
-    def _keep(self, client: Client, events: int) -> None:
-        """Have a client stay; a system call only if it is watched for new events."""
-        self._clients[client.fd] = client
-        if client.events == events:
-            return
-        if client.events:
-            self._epoll.modify(client.fd, events)
-        else:
-            self._epoll.register(client.fd, events)
-        client.events = events
-
-    def _dismiss(self, client: Client) -> None:
-        self._clients.pop(client.fd, None)
-        client.close()
+            self._guests.keep(client, select.EPOLLIN)
 
     # Leaving late
 
@@ -373,7 +347,7 @@ class Lobby:
         overdue whose bytes arrived while we served somebody else."""
         self._sweep_at = now + SWEEP_EVERY
         self._entrance.resume_if_due(now)
-        for client in [c for c in self._clients.values() if c.deadline <= now]:
+        for client in self._guests.overdue(now):
             if client.state in (State.HEAD, State.BODY):
                 reason = f"the {client.part} arrived too slowly"
                 self._turn_away(client, ProtocolError(reason, status=408))
@@ -381,14 +355,11 @@ class Lobby:
                 self._send_away(client, "the client does not take it")
 
     def _send_one_away(self) -> bool:
-        """Make room: of those with least to lose the oldest leaves; False: nobody."""
-        clients = self._clients.values()
-        for state in LEAST_TO_LOSE:
-            client = next((c for c in clients if c.state is state), None)
-            if client is not None:
-                self._send_away(client, "the lobby is full")
-                return True
-        return False
+        """Make room; False if there is nobody."""
+        client = self._guests.with_least_to_lose()
+        if client is not None:
+            self._send_away(client, "the lobby is full")
+        return client is not None
 
     def _send_away(self, client: Client, reason: str) -> None:
         """See a client off: half a request is answered, a cut answer is noted."""
@@ -397,4 +368,4 @@ class Lobby:
         elif client.state is State.DRAINING:
             peer = client.conversation.remote.get("REMOTE_ADDR", "")
             self._notice("cut answer", client=peer, reason=reason)
-        self._dismiss(client)
+        self._guests.dismiss(client)

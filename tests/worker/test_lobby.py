@@ -589,7 +589,7 @@ def test_states_are_told_apart(room: Room) -> None:
     room.let_in(b"", b"ha", b"POST 10\nha")
     room.visit(b"big\n")
     room.serve(BIG * 8)
-    states = {client.state for client in room.lobby._clients.values()}
+    states = {client.state for client in room.lobby._guests.values()}
     assert states == {State.QUIET, State.HEAD, State.BODY, State.DRAINING}
 
 
