@@ -189,6 +189,11 @@ class Crew:
         """How many requests."""
         return self._scoreboard.read(slot).requests
 
+    def has_begun(self, slot: int) -> bool:
+        """Has it ever asked its application anything?"""
+        tenant = self._scoreboard.read(slot)
+        return tenant.is_busy or tenant.requests > 0
+
     def is_busy(self, slot: int) -> bool:
         return self._scoreboard.read(slot).is_busy
 

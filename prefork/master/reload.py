@@ -52,12 +52,14 @@ class Reload:
         reactor: Reactor,
         log: Log,
         send_canary: Callable[[Member, Canary], None],
+        was_asked: Callable[[Member], bool],
         open_doors: Callable[[Member], None],
     ) -> None:
         self.cause = cause
         self._reactor = reactor
         self._log = log
         self._send_canary = send_canary
+        self._was_asked = was_asked
         self._open_doors = open_doors
         self.phase = Phase.CHECK
         self.candidate: Generation | None = None
@@ -155,6 +157,8 @@ class Reload:
 
     def _canary_answered(self, member: Member, reason: str) -> None:
         self._canary = None
+        if not reason and not self._was_asked(member):
+            reason = "the request was refused before the application was asked"
         if reason:
             self.roll_back(f"canary failed: {reason}", EXIT_APPLICATION)
         else:

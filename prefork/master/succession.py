@@ -157,6 +157,7 @@ class Succession:
             reactor=self._reactor,
             log=self._log,
             send_canary=self._send_canary,
+            was_asked=lambda member: self._crew.has_begun(member.slot),
             open_doors=self._crew.open,
         )
 

@@ -123,6 +123,18 @@ def test_a_canary_that_dies(server: Server, site: Site) -> None:
     assert server.stop() == 0
 
 
+def test_a_canary_that_never_comes_to_the_application(
+    server: Server, site: Site
+) -> None:
+    """Behaviour 23: a 414 of the worker's own says nothing of the new code."""
+    path = "/" + "x" * 100
+    start(server, site, "--canary-path", path, "--limit-request-line", "60")
+    told = refuse(server)
+    assert "phase=canary" in told
+    assert "refused before the application was asked" in told
+    assert server.stop() == 0
+
+
 @pytest.mark.slow
 def test_a_canary_that_does_not_answer(server: Server, site: Site) -> None:
     """Behaviour 23."""
@@ -138,6 +150,9 @@ def test_a_canary_that_does_not_answer(server: Server, site: Site) -> None:
         ("workers = 'many'\n", "prefork.toml:1: workers: 'many'"),
         ("workers = \n", "prefork.toml:1: it is not TOML"),
         ("wrokers = 2\n", "did you mean workers?"),
+        ('bind = ["127.0.0..1:8000"]\n', "nothing between two dots"),
+        ("backlog = 2147483648\n", "2147483648 is more than 2147483647"),
+        ('canary_path = "/€"\n', "%E2%82%AC"),
         ('user = "no-such-user"\n', "unknown user 'no-such-user'"),
         ('access_logfile = "/no/such/place"\n', "cannot open log file /no/such/place"),
         ('chdir = "/no/such/place"\n', "cannot change to directory '/no/such/place'"),
