@@ -7,6 +7,7 @@ process that is sent the new descriptors.
 
 import os
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from prefork.errors import SystemRefusal
@@ -38,7 +39,9 @@ class Logs:
         self._stderr = Outlet(STDERR)
         self.log = Log(self._stderr)
         self.configure(settings)
+        # Made in time: when a worker dies there may be no descriptor left for one.
         self._sinks: dict[str, Sink] = {}
+        self.access_descriptor(settings)
 
     def state(self) -> dict[str, Any]:
         """For the program that replaces this one; see prefork/master/handover.py."""
@@ -57,8 +60,20 @@ class Logs:
         )
 
     def access_descriptor(self, settings: Settings) -> int | None:
-        """Where a generation's access log goes; None: nowhere, or to syslog."""
+        """Where a generation's access log goes; None: nowhere, or to syslog.
+
+        Raises SystemRefusal if it cannot be opened.
+        """
         path = settings.access_logfile
+        fd = self._open_access_file(path)
+        if path and path not in self._sinks:
+            try:
+                self._sinks[path] = SyslogSink() if fd is None else Outlet(fd)
+            except OSError as error:
+                raise _refusal(path, error) from error
+        return fd
+
+    def _open_access_file(self, path: str) -> int | None:
         if path in ("", "syslog"):
             return None
         if path == "-":
@@ -66,6 +81,14 @@ class Logs:
         if path not in self._access_files:
             self._access_files[path] = _open(path)
         return self._access_files[path]
+
+    def keep_only(self, living: Iterable[Settings]) -> None:
+        """Close the access logs that no generation writes to any more."""
+        wanted = {settings.access_logfile for settings in living}
+        for path in self._access_files.keys() - wanted:
+            if sink := self._sinks.pop(path, None):
+                sink.close()
+            os.close(self._access_files.pop(path))
 
     def reopen(self) -> dict[str, int]:
         """Open the files again, as after a rotation; name → new descriptor.
@@ -116,7 +139,7 @@ class Logs:
         504 for one that was over its deadline, else 502; the client has seen its
         connection close.
         """
-        sink = self._access_sink(settings)
+        sink = self._sinks.get(settings.access_logfile)
         if sink is None or not obituary.tenant.is_busy:
             return
         peer, method, target = (obituary.tenant.request + "  ").split(" ", 2)
@@ -141,13 +164,6 @@ class Logs:
             )
         )
 
-    def _access_sink(self, settings: Settings) -> Sink | None:
-        name = settings.access_logfile
-        if name and name not in self._sinks:
-            fd = self.access_descriptor(settings)
-            self._sinks[name] = SyslogSink() if fd is None else Outlet(fd)
-        return self._sinks.get(name)
-
 
 def redirect(path: str) -> None:
     """Let stderr go to a file."""
@@ -160,7 +176,11 @@ def _open(path: str) -> int:
     try:
         return open_file(path)
     except OSError as error:
-        raise SystemRefusal(
-            f"cannot open log file {path}: {error.strerror} "
-            "(make its directory, writable for this user)"
-        ) from error
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: str, error: OSError) -> SystemRefusal:
+    return SystemRefusal(
+        f"cannot open log file {path}: {error.strerror} "
+        "(make its directory, writable for this user)"
+    )

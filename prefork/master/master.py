@@ -269,6 +269,8 @@ class Master:
         is_free = self._news.is_proven and not self._upgrade.is_going_on
         self._succession.advance(now, may_begin=is_free)
         self._templates.reconcile(self._succession.needed(), now)
+        living = self._templates.generations.values()
+        self._logs.keep_only(generation.settings for generation in living)
         self._staff.reconcile(now, canary=self._succession.canary)
 
     def _heirlooms(self, settings: Settings) -> tuple[Sequence[int], int | None]:

@@ -29,6 +29,9 @@ class Sink(Protocol):
     def write(self, data: bytes, /) -> bool:
         """Take one line with its newline; False if it was dropped."""
 
+    def close(self) -> None:
+        """Let go of what was opened for it."""
+
 
 class AccessLog:
     """Writes an entry as text (in the given format) or as a JSON object."""

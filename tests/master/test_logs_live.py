@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from serving import Load, Server, eventually
+from serving import Load, Server, Site, eventually
 
 pytestmark = pytest.mark.process
 
@@ -63,6 +63,43 @@ def test_everyone_goes_on_in_the_new_error_log(server: Server) -> None:
 def opened(pid: int) -> str:
     """What a process has for its stderr."""
     return os.readlink(f"/proc/{pid}/fd/2")
+
+
+@pytest.mark.slow
+def test_what_former_configurations_have_logged_to_is_left(server: Server) -> None:
+    """Behaviour 78: it is neither open nor made again; of a reload that failed too."""
+    site = Site(server.directory)
+    paths = [server.directory / f"access.{number}" for number in range(4)]
+
+    def reload(path: Path, end: str) -> None:
+        so_far = server.log.count(end)
+        site.configure(workers=1, access_logfile=str(path))
+        server.signal(signal.SIGHUP)
+        eventually(lambda: server.log.count(end) > so_far)
+
+    site.configure(workers=1, access_logfile=str(paths[0]))
+    server.start(app=site.app, env=site.env)
+    for path in paths[1:]:
+        reload(path, "phase=commit")
+    kept = {str(path) for path in paths[2:]}  # the last is on probation
+    eventually(lambda: access_logs(server.pid) == kept)
+    site.publish("2", "1 / 0")
+    reload(server.directory / "access.4", "reload failed")
+    eventually(lambda: access_logs(server.pid) == kept)
+    for path in server.directory.glob("access.*"):
+        path.unlink()
+    server.signal(signal.SIGUSR1)
+    eventually(paths[3].exists)
+    assert {str(path) for path in server.directory.glob("access.*")} == kept
+    assert server.get("/")[0] == 200
+    eventually(lambda: WHOLE_LINE.search(paths[3].read_text()))
+    assert server.stop() == 0
+
+
+def access_logs(pid: int) -> set[str]:
+    """Those that a process has open."""
+    found = (os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir())
+    return {path for path in found if "/access." in path}
 
 
 def test_a_log_that_cannot_be_reopened_goes_on_in_the_old_file(server: Server) -> None:
