@@ -102,7 +102,10 @@ class Logs:
         for path, old in self._access_files.items():
             if fd := self._open_again(path):
                 fresh[path] = fd
-                os.dup2(fd, old, inheritable=False)
+                if isinstance(sink := self._sinks.get(path), Outlet):
+                    sink.reopen(fd)
+                else:
+                    os.dup2(fd, old, inheritable=False)
         return fresh
 
     def follow(self) -> dict[str, int]:

@@ -59,19 +59,27 @@ class Watcher:
             )
 
     def _start(self) -> None:
+        try:
+            self._channel = self._spawn()
+        except OSError as error:
+            self._give_up(error.strerror or "")
+            return
+        self._watched, self._is_dismissed = None, False
+        self._reactor.watch(self._channel.fileno(), self._hear)
+
+    def _spawn(self) -> Channel:
+        """Returns our end of the channel; OSError leaves nothing open."""
         ours, theirs = pair()
         descriptors = {theirs.fileno(): CHANNEL_IN_WATCHER}
         arguments = [str(os.getpid()), *self._arguments]
         try:
             self._pid = spawn(WATCH_MODULE, arguments, descriptors=descriptors)
-        except OSError as error:
+        except OSError:
             ours.close()
-            self._give_up(error.strerror or "")
-            return
+            raise
         finally:
             theirs.close()
-        self._channel, self._watched, self._is_dismissed = ours, None, False
-        self._reactor.watch(ours.fileno(), self._hear)
+        return ours
 
     def _hear(self) -> None:
         assert self._channel is not None

@@ -1,6 +1,7 @@
 """The pid file: its lock says who runs, its text only says it to people."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -29,13 +30,21 @@ class PidFile:
     def take(cls, path: str) -> "PidFile":
         """Lock `path` and write our pid to it; raise SystemRefusal if it is taken."""
         try:
-            fd = _open_locked(path)
+            pid_file = cls(path, _open_locked(path))
+            pid_file._write()
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise _refusal(path, f"{reason} (choose another pid file)") from error
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
-        return cls(path, fd)
+            raise _refusal(
+                path, f"{_explain(error)} (choose another pid file)"
+            ) from error
+        return pid_file
+
+    def _write(self) -> None:
+        try:
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, b"%d\n" % os.getpid(), 0)
+        except OSError:  # of a disk that is full
+            self.release()
+            raise
 
     def state(self) -> dict[str, object]:
         """What to call PidFile() with, after exec."""
@@ -97,6 +106,12 @@ def _leads_to(path: str, fd: int) -> bool:
         return os.path.samestat(os.lstat(path), os.fstat(fd))
     except FileNotFoundError:
         return False
+
+
+def _explain(error: OSError) -> str:
+    if error.errno == errno.ELOOP:  # open(2): "pathname was a symbolic link", to us
+        return "it is a symbolic link"
+    return (error.strerror or str(error)).lower()
 
 
 def _refusal(path: str, reason: str) -> SystemRefusal:

@@ -296,6 +296,19 @@ def descriptors_used_up(pid: int, *, spare: int = 0) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
+def test_a_worker_dies_while_its_master_has_no_descriptors(server: Server) -> None:
+    """Behaviour 18: and the access log, which is told of it, is syslog."""
+    server.start("-w", "2", "--access-logfile", "syslog")
+    killed = server.workers()[0]
+    with descriptors_used_up(server.pid):
+        os.kill(killed, signal.SIGKILL)
+        server.wait_log("lost worker")
+        assert server.get()[0] == 200
+    eventually(lambda: len(server.workers()) == 2 and killed not in server.workers())
+    assert "master failed" not in server.log
+    assert server.stop() == 0
+
+
 @pytest.mark.slow
 def test_a_worker_without_descriptors_does_not_spin_and_recovers(
     server: Server,

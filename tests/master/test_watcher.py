@@ -1,12 +1,18 @@
 """--reload: a change of a file is a reload, for who develops."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
 
 import pytest
 from serving import Server, Site, eventually
+
+from prefork.master.reactor import Reactor
+from prefork.master.watcher import Watcher
+from prefork.monitor.log import Log
+from prefork.settings import Settings
 
 pytestmark = pytest.mark.process
 
@@ -190,3 +196,23 @@ def test_what_changes_while_it_is_imported_is_noticed(
     eventually(lambda: server.get("/version") == (200, b"2"))
     eventually(lambda: server.log.count("phase=commit") == 1)
     assert reloads(server) == 1
+
+
+class FakeLog(Log):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def error(self, event: str, **fields: object) -> None:
+        self.told.append(f"{event}: {fields['text']}")
+
+
+def test_without_descriptors_nothing_is_watched_and_all_else_goes_on() -> None:
+    log = FakeLog()
+    watcher = Watcher([], Reactor(), log, on_change=lambda: None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        watcher.reconcile(Settings(reload=True), ["/no/such/place"], 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert log.told == ["cannot watch files: Too many open files"]

@@ -1,6 +1,7 @@
 """prefork.system.pidfile: its lock says who runs."""
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_takes_over_a_stale_one_whoever_has_its_pid_now(
         ("text", "holds something else than a pid"),
         ("directory", "is a directory"),
         ("fifo", "not a regular file"),
-        ("link", "too many levels of symbolic links"),
+        ("link", "it is a symbolic link"),
         ("nowhere", "no such file or directory"),
     ],
 )
@@ -85,6 +86,18 @@ def test_refuses_what_is_no_pid_file(tmp_path: Path, what: str, told: str) -> No
         PidFile.take(str(path))
     assert (tmp_path / "text").read_text() == "import os\n"
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_disk_that_is_full_has_no_empty_file_afterwards(path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # as full, for us alone
+    try:
+        with pytest.raises(SystemRefusal, match="file too large"):
+            PidFile.take(str(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not path.exists()
+    take_and_release(path)
 
 
 def test_leaves_the_file_of_a_successor(path: Path, taken: PidFile) -> None:
