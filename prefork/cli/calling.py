@@ -14,7 +14,8 @@ from prefork.system.local import ROOT, Peer, connect, find_doors, peer_of
 
 TIMEOUT = 10.0  # seconds; a master answers in milliseconds, unless it is stopped
 INVISIBLE = 0  # the pid of a process that our pid namespace does not have
-NO_ANSWER = "the master does not answer: is it stopped?"
+NO_ANSWER = "the master does not answer: is it stopped?  Its log may tell why"
+NOT_FOUND = " (one that was started with --control PATH is found by the same)"
 
 Fields = dict[str, Any]
 
@@ -46,10 +47,12 @@ def choose(options: Namespace) -> Master:
     pid = _read_pid(options.pidfile) if options.pidfile else options.pid
     if pid is not None:
         if not (found := [master for master in masters if master.pid == pid]):
-            raise CommandError(f"no master with pid {pid} listens to this user")
+            raise CommandError(
+                f"no master with pid {pid} listens to this user{NOT_FOUND}"
+            )
         return found[0]
     if not masters:
-        raise CommandError("no master runs that listens to this user")
+        raise CommandError(f"no master runs that listens to this user{NOT_FOUND}")
     if len(masters) > 1:
         lines = [f"  --pid {master.pid}  {_describe(master)}" for master in masters]
         raise CommandError("\n".join(["several masters run; choose one:", *lines]))

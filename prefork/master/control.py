@@ -34,6 +34,7 @@ MOST_CALLERS = 200
 ACCEPTED_AT_ONCE = 64  # a flood of them must not keep the loop
 LOOKS = ("status",)  # verbs that change nothing, and are not logged
 PAUSE = 1.0  # seconds without accepting, when there was no descriptor for it
+COMPLAIN_EVERY = 60.0  # seconds
 
 Fields = dict[str, Any]
 # A story says None when there is nothing new; it is asked at each turn.
@@ -58,6 +59,7 @@ class Control:
         self._callers: list[Caller] = []
         self._is_listening = False
         self._listen_at = 0.0  # not before
+        self._complain_at = 0.0  # not again before
 
     def turn(self, now: float) -> None:
         """Go on with the stories, leave those who are too slow, hear new ones."""
@@ -84,8 +86,14 @@ class Control:
                 self._meet(connection)
         except (BlockingIOError, ConnectionError):
             pass
-        except OSError:  # no descriptor left
-            self._listen_at = time.monotonic() + PAUSE
+        except OSError as error:  # no descriptor left
+            self._wait_for_room(error, time.monotonic())
+
+    def _wait_for_room(self, error: OSError, now: float) -> None:
+        self._listen_at = now + PAUSE
+        if now >= self._complain_at:
+            self._complain_at = now + COMPLAIN_EVERY
+            self._log.warning("cannot hear commands", reason=error.strerror)
 
     def _meet(self, connection: socket.socket) -> None:
         connection.setblocking(False)

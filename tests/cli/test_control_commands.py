@@ -40,8 +40,19 @@ def test_without_such_a_master_a_command_exits_1(server: Server) -> None:
     for command in ("status", "top", "reload", "stop", "reopen", "dump"):
         result = run(command, "--pid", "1")
         assert result.returncode == 1
-        said = "no master with pid 1 listens to this user"
-        assert result.stderr == f"prefork {command}: {said}\n"
+        said = f"prefork {command}: no master with pid 1 listens to this user ("
+        assert result.stderr.startswith(said)
+
+
+def test_one_that_listens_elsewhere_is_found_there_alone(server: Server) -> None:
+    path, pid_file = server.directory / "control", server.directory / "server.pid"
+    server.start("-w", "1", "--control", str(path), "-p", str(pid_file))
+    for choice in (("--pid", str(server.pid)), ("--pidfile", str(pid_file))):
+        result = run("status", *choice)
+        assert result.returncode == 1
+        assert f"no master with pid {server.pid} listens" in result.stderr
+        assert "--control PATH" in result.stderr
+    assert run("status", "--control", str(path)).returncode == 0
 
 
 def test_a_pid_file_names_it(server: Server) -> None:

@@ -1,7 +1,8 @@
-"""Trouble that is explained: a poisonous request, and memory that ran out."""
+"""Trouble that is explained: a poisonous request, no memory, no descriptors."""
 
 import os
 import re
+import resource
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from serving import Server, Site, eventually
+
+from prefork.cli.calling import Master, ask
+from prefork.errors import CommandError
 
 pytestmark = pytest.mark.process
 
@@ -141,3 +145,32 @@ def test_where_memory_runs_short_no_worker_is_added(
 def used_megabytes(group: Path) -> int:
     files = (group / "memory.current", group / "memory.usage_in_bytes")
     return next(int(file.read_text()) for file in files if file.exists()) >> 20
+
+
+# Descriptors
+
+
+@pytest.mark.slow
+def test_a_master_without_descriptors_says_so_and_hears_again_later(
+    server: Server,
+) -> None:
+    """It cannot tell those who ask, so it tells the log, once; and does not spin."""
+    server.start("-w", "1")
+    master = Master(f"@prefork/{server.pid}", server.pid)
+    before = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    used = len(os.listdir(f"/proc/{server.pid}/fd"))
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, before[1]))
+    cpu = cpu_seconds(server.pid)
+    with pytest.raises(CommandError, match="Its log may tell"):
+        ask(master, "status")
+    assert cpu_seconds(server.pid) - cpu < 0.5
+    told = 'warning cannot hear commands reason="Too many open files"'
+    assert server.log.count(told) == 1
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, before)
+    assert ask(master, "status")["pid"] == server.pid
+    assert server.stop() == 0
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
