@@ -17,10 +17,12 @@ from prefork.settings import Settings
 from prefork.settings.registry import from_json
 from prefork.system import home, listen
 from prefork.system.daemon import Handshake, detach, is_file
+from prefork.system.descriptors import check_enough
 from prefork.system.listen import Listener
 from prefork.system.local import open_door
 from prefork.system.notify import Notifier
 from prefork.system.pidfile import PidFile
+from prefork.system.signals import hold_back
 from prefork.system.stdin import STDERR, fill_gaps
 
 NO_LOG = "the server leaves the terminal, and has no log file"
@@ -33,6 +35,7 @@ def serve(
     """Serve until told to stop; returns the exit status.  PreforkError."""
     settings = configuration.settings
     fill_gaps()  # before anything is opened
+    check_enough()
     # It looks for the place of titles below the first variable of the environment:
     # if that is $PWD, and is set anew, there is nothing to be found any more.
     getproctitle()
@@ -55,6 +58,7 @@ def _serve(
     inherited: Inherited,
     handshake: Handshake | None,
 ) -> int:
+    hold_back()
     with ExitStack() as at_exit:
         listeners = Listeners(settings, left=inherited.left.listeners)
         at_exit.callback(listeners.close)

@@ -10,6 +10,7 @@ from prefork.config import Configuration, load
 from prefork.errors import PreforkError
 from prefork.settings import Settings
 from prefork.settings.gateways import GATEWAYS, WSGI
+from prefork.system.signals import end_at_once, end_quietly
 
 
 def start(gateway: str, argv: Sequence[str] | None) -> int:
@@ -20,6 +21,7 @@ def start(gateway: str, argv: Sequence[str] | None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     prog = GATEWAYS[gateway].prog
+    end_quietly()  # until the master listens to signals
     try:
         with attentive():  # --help is over here
             configuration = load(arguments, os.environ, prog=prog, gateway=gateway)
@@ -32,6 +34,7 @@ def start(gateway: str, argv: Sequence[str] | None) -> int:
         if _is_once(configuration.settings):
             from prefork.cli.once import serve_once
 
+            end_at_once()
             return serve_once(configuration.settings, prog=prog)
         from prefork.cli.inherited import bind_flags, take_inherited
         from prefork.cli.serve import serve

@@ -6,11 +6,11 @@ shell ── foreground ──── waits for a byte ────────�
 """
 
 import os
-import signal
 import stat
 import sys
 
 from prefork.errors import EXIT_OK, EXIT_REFUSED, SystemRefusal
+from prefork.system.signals import end_at_once, handle_again
 from prefork.system.stdin import STDERR, STDIN, STDOUT, is_listening, silence
 
 
@@ -66,11 +66,9 @@ def detach() -> Handshake:
     for stream in sys.stdout, sys.stderr:
         if stream is not None:  # so it is if it was closed when we were started
             stream.flush()  # or both processes would print what is buffered
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    if on_interrupt is signal.default_int_handler:
-        # ^C ends the foreground process where it stands: a KeyboardInterrupt would
-        # run clean-up that is the daemon's.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # ^C ends the foreground process where it stands: an exception would run clean-up
+    # that is the daemon's, and status 0 would tell that it serves.
+    handlers = end_at_once()
     verdict, pipe = os.pipe()
     if os.fork():
         os.close(pipe)
@@ -81,7 +79,7 @@ def detach() -> Handshake:
     # terminal, by opening one; a child of the leader's cannot.
     if os.fork():
         os._exit(EXIT_OK)
-    signal.signal(signal.SIGINT, on_interrupt)
+    handle_again(handlers)
     if not is_listening():  # else it is left empty by whoever listens there
         silence(STDIN)
     return Handshake(pipe)

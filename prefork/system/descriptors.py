@@ -1,8 +1,22 @@
-"""Descriptors that we were left, and that programs must not be."""
+"""Descriptors: are there enough, and which must programs not be left?"""
 
 import os
+import resource
+
+from prefork.errors import SystemRefusal
 
 STANDARD = range(3)
+FEWEST = 32  # a master with four workers has 22 of them, and a reload needs more
+
+
+def check_enough() -> None:
+    """SystemRefusal if the limit is such that no server can run."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < FEWEST:  # RLIM_INFINITY is -1 in Python, and Linux has none for this
+        raise SystemRefusal(
+            f"too few descriptors: {soft}, and {FEWEST} are needed at least, a dozen "
+            "more than there are workers (raise LimitNOFILE=, or `ulimit -n`)"
+        )
 
 
 def close_on_exec() -> None:

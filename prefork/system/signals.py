@@ -93,6 +93,46 @@ def blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+# What ends a program.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+# What a server does something else about, and dies of before it can.
+FOR_LATER = (
+    *(signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
+    *(signal.SIGTTIN, signal.SIGTTOU),
+)
+
+
+def end_quietly() -> None:
+    """Until somebody else handles them, have these end us as sys.exit(0) would."""
+    for number in ENDING:
+        signal.signal(number, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def end_at_once() -> dict[int, Handler]:
+    """Let them do what they do by default; returns the handlers of before."""
+    ours: dict[int, Handler] = {}
+    for number in ENDING:
+        if callable(handler := signal.getsignal(number)):
+            ours[number] = handler
+            signal.signal(number, signal.SIG_DFL)
+    return ours
+
+
+def handle_again(handlers: dict[int, Handler]) -> None:
+    """Undo end_at_once()."""
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def hold_back() -> None:
+    """Have them wait until unblock_all()."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, FOR_LATER)
+
+
 def unblock_all() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 

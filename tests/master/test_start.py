@@ -1,9 +1,11 @@
 """Starting: either it serves, or it says why not and leaves nothing behind."""
 
 import os
+import re
 import socket
 import time
 from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM
 
 import pytest
 from serving import Server, eventually
@@ -120,6 +122,49 @@ def test_a_port_that_is_given_up_meanwhile_is_taken(server: Server) -> None:
             server.wait(within=0.6)
     server.wait_ready()
     assert server.get()[0] == 200
+
+
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM, SIGQUIT])
+def test_a_start_that_waits_for_its_port_can_be_ended(
+    server: Server, number: int
+) -> None:
+    """Behaviour 4: without a word, and nothing was cut."""
+    with listen_somewhere() as other:
+        bind = f"127.0.0.1:{other.getsockname()[1]}"
+        server.start(bind=bind, wait=False)
+        eventually(lambda: has_signal(server.pid, SIGQUIT, "SigCgt"))
+        assert server.stop(number) == 0
+    assert server.log == ""
+
+
+def has_signal(pid: int, number: int, mask: str) -> bool:
+    """Is it in that mask, as proc(5) shows it: SigCgt are caught, SigBlk blocked."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [found] = re.findall(rf"^{mask}:\s*(\w+)$", status, re.MULTILINE)
+    return bool(int(found, 16) >> (number - 1) & 1)
+
+
+def test_a_reload_that_comes_too_early_waits(server: Server) -> None:
+    """HUP would end a master that does not listen to signals yet."""
+    with listen_somewhere() as other:
+        bind = f"127.0.0.1:{other.getsockname()[1]}"
+        server.start("-w", "1", bind=bind, wait=False)
+        eventually(lambda: has_signal(server.pid, SIGHUP, "SigBlk"))
+        server.signal(SIGHUP)
+    server.wait_ready()
+    server.wait_log("phase=commit")
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("limit", [8, 12, 16, 31])
+def test_a_server_that_may_not_open_much_is_told_how_much_it_needs(
+    server: Server, limit: int
+) -> None:
+    server.wrapper = ["sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh"]
+    server.start(wait=False)
+    assert server.wait() == 1
+    assert f"prefork-wsgi: too few descriptors: {limit}, and 32" in server.log
+    assert "Traceback" not in server.log
 
 
 def test_a_stale_unix_socket_is_replaced(server: Server) -> None:
