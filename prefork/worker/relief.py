@@ -38,13 +38,27 @@ class Relief:
         self._channel = channel
         self._slot = slot
         self._doors = {door.name: door for door in doors}
+        self._is_wanted = False
+        self._is_going_on = False
 
     def hand_over(self, number: int, frame: FrameType | None) -> None:
         """Handle RELIEVE.
 
-        While the application runs nobody else is in the lobby: Python's handlers
-        run in the main thread, between two steps of what it does.
+        It may come again in the middle of this.  Who is on the way to the master must
+        not be sent a second time: so then there is another round, and none inside.
         """
+        self._is_wanted = True
+        while self._is_wanted and not self._is_going_on:
+            self._is_going_on = True
+            self._is_wanted = False
+            try:
+                self._hand_over()
+            finally:
+                self._is_going_on = False
+
+    def _hand_over(self) -> None:
+        """While the application runs nobody else is in the lobby: Python's handlers
+        run in the main thread, between two steps of what it does."""
         if not self._service.is_serving:
             return
         for message in self._channel.pick("take in"):

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from serving.lines import LineDoor
@@ -85,3 +86,35 @@ def test_what_else_the_master_says_is_heard_after_the_request(
     master.send("open")
     assert [message.kind for message in worker.receive()] == ["retire", "open"]
     assert not worker.has_put_aside
+
+
+def test_nobody_is_given_away_twice_if_the_signal_comes_twice(
+    relief: Relief,
+    channels: tuple[Channel, Channel],
+    door: LineDoor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two siblings would answer the same request; here somebody who comes between
+    the two signals is given away as well."""
+    master, worker = channels
+    ours, theirs = socket.socketpair()
+    row = (door.name, {"REMOTE_ADDR": "192.0.2.7"}, "")
+    send, times = worker.send, []
+
+    def send_interrupted(kind: str, **content: Any) -> bool:
+        is_sent = send(kind, **content)
+        times.append(kind)
+        if len(times) == 1:
+            master.send("take in", descriptors=[theirs.fileno()], clients=[row])
+            relief.hand_over(0, None)
+        return is_sent
+
+    monkeypatch.setattr(worker, "send", send_interrupted)
+    master.send("take in", descriptors=[theirs.fileno()], clients=[row])
+    relief.hand_over(0, None)
+    messages = list(master.receive())
+    assert [len(message.descriptors) for message in messages] == [1, 1]
+    for fd in (fd for message in messages for fd in message.descriptors):
+        os.close(fd)
+    ours.close()
+    theirs.close()
