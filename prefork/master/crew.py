@@ -202,8 +202,8 @@ class Crew:
 
     def dump(self, member: Member) -> None:
         """Have it write its stacks to stderr, which leads to the log."""
-        request = self._scoreboard.read(member.slot).request
-        self.log.info("dumping stacks", **member.name, request=request)
+        serving = self._scoreboard.read(member.slot).serving
+        self.log.info("dumping stacks", **member.name, **serving)
         self._signal(member, DUMP_STACKS)
 
     def open(self, member: Member) -> None:
@@ -289,7 +289,7 @@ class Crew:
                     "aborting worker",
                     **member.name,
                     reason=member.killed_because,
-                    request=self._scoreboard.read(member.slot).request,
+                    **self._scoreboard.read(member.slot).serving,
                 )
                 self._signal(member, signal.SIGABRT)
             case Action.KILL:

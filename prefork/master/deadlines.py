@@ -66,7 +66,7 @@ class Deadlines:
             "slow request",
             **member.name,
             over=f"{member.slow:g} s",
-            request=tenant.request,
+            **tenant.serving,
         )
         self._dump(member)
 

@@ -73,6 +73,6 @@ class Obituary:
             log.info("retired worker", **fields)
             return
         if self.tenant.is_busy:
-            fields["request"] = self.tenant.request
+            fields |= self.tenant.serving
             fields["request_seconds"] = round(self.request_seconds, 3)
         log.error("lost worker", cause=self.cause, **fields)

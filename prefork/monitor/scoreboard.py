@@ -70,6 +70,11 @@ class Tenant:
     def is_busy(self) -> bool:
         return self.serial % 2 == 1
 
+    @property
+    def serving(self) -> dict[str, str]:
+        """What the log says of the request, if there is one; peers may be nameless."""
+        return {"request": self.request.lstrip(" ")} if self.is_busy else {}
+
 
 class Scoreboard:
     """The whole memory; each process takes the slots it needs."""

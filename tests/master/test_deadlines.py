@@ -3,11 +3,12 @@
 import os
 import re
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
-from serving import Load, Server, eventually
+from serving import Load, Server, Site, eventually
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -167,3 +168,23 @@ def test_the_clock_of_that_test_does_leap(server: Server) -> None:
     paths = [str(server.directory), *map(str, PATHS)]
     server.start("-w", "1", env={"PYTHONPATH": ":".join(paths)})
     assert "1999-" in server.log
+
+
+def test_an_idle_worker_is_blamed_for_no_request(server: Server) -> None:
+    """Behaviour 12: its last one is over, whatever keeps it from leaving."""
+    site = Site(server.directory)
+    site.publish("1", "import atexit, time; atexit.register(time.sleep, 60)")
+    server.start("-w", "1", "--graceful-timeout", "1", app=site.app, env=site.env)
+    assert server.get("/")[0] == 200
+    server.stop()
+    (line,) = re.findall("aborting worker .*", server.log)
+    assert line.endswith('reason="over its graceful timeout"')
+
+
+def test_on_a_unix_socket_a_request_has_no_peer(server: Server) -> None:
+    server.start("-w", "1", "-t", "1", bind="unix:app.sock")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(server.directory / "app.sock"))
+        client.sendall(b"GET /sleep?s=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+        for event in ("aborting", "lost"):
+            server.wait_log(f'{event} worker .* request="GET /sleep')

@@ -70,6 +70,17 @@ def test_the_last_request_stays_to_be_read(
     assert scoreboard.read(SLOT).request == "GET /"
 
 
+def test_the_log_is_told_of_a_request_while_there_is_one(
+    scoreboard: Scoreboard, slot: WorkerSlot
+) -> None:
+    """And of no peer where it has no name, as on a unix socket."""
+    for request, told in ((b"10.0.0.1 GET /", "10.0.0.1 GET /"), (b" GET /", "GET /")):
+        slot.begin(request, now=1, deadline=0)
+        assert scoreboard.read(SLOT).serving == {"request": told}
+        slot.end(now=2, sent=0)
+        assert scoreboard.read(SLOT).serving == {}
+
+
 @pytest.mark.parametrize("size", [TEXT_SIZE - 1, TEXT_SIZE, TEXT_SIZE + 1, 8000])
 def test_a_long_request_is_cut(
     scoreboard: Scoreboard, slot: WorkerSlot, size: int
