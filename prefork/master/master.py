@@ -260,6 +260,7 @@ class Master:
             self._crew.check_deadlines(now)
         # Else it is we who have slept, not they: they get one turn of grace.
         self._templates.check_deadlines(now)
+        self._news.check_start(now)
         if self._stop.is_going_on:
             self._staff.rest()
             self._templates.reconcile(self._staff.being_forked(), now)

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from prefork.master.generation import Generation
+from prefork.errors import EXIT_REFUSED
+from prefork.master.generation import Generation, Stage
 from prefork.master.house import House
 from prefork.master.obituary import Obituary
 from prefork.master.roster import Member
@@ -21,6 +22,17 @@ class News:
         self._log = house.logs.log
         self._on_ready = on_ready
         self.is_proven = False  # some worker has been ready
+
+    def check_start(self, now: float) -> None:
+        """A start that the system refuses, try by try, has the time of an import."""
+        house, target = self._house, self._house.staff.target
+        if self.is_proven or house.stop.is_going_on or not target.backoff.failures:
+            return
+        is_tried = target.stage is Stage.LOADING or house.crew.roster.members
+        seconds = target.settings.boot_timeout
+        if now - house.started_at >= seconds and not is_tried:
+            reason = f"the system has let nothing start in {seconds:g} s (see above)"
+            house.stop.fail(reason, EXIT_REFUSED)
 
     def template_is_loaded(self, generation: Generation) -> None:
         self._log.debug("loaded application", generation=generation.number)

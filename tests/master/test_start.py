@@ -1,5 +1,6 @@
 """Starting: either it serves, or it says why not and leaves nothing behind."""
 
+import errno
 import os
 import re
 import socket
@@ -153,6 +154,39 @@ def test_a_reload_that_comes_too_early_waits(server: Server) -> None:
         server.signal(SIGHUP)
     server.wait_ready()
     server.wait_log("phase=commit")
+    assert server.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("generation:Generation.start_template", "cannot start template"),
+        ("crew:Crew.order", "cannot order worker"),
+    ],
+)
+def test_a_start_that_the_system_refuses_has_an_end(
+    server: Server, place: str, told: str
+) -> None:
+    """Or whoever waits for it, as systemctl does, would wait for ever."""
+    (server.directory / "ill").write_text(str(errno.EAGAIN))
+    arguments = ("-w", "1", "--boot-timeout", "2")
+    env = {"STUMBLES": place}
+    server.start(*arguments, env=env, program="stumbles", wait=False)
+    assert server.wait() == 1
+    assert server.log.count(f"error {told}") > 2
+    assert "the system has let nothing start in 2 s" in server.log
+
+
+def test_a_start_that_the_system_refuses_at_first_is_none_the_worse(
+    server: Server,
+) -> None:
+    (server.directory / "ill").write_text(str(errno.EAGAIN))
+    env = {"STUMBLES": "generation:Generation.start_template"}
+    server.start("-w", "1", env=env, program="stumbles", wait=False)
+    server.wait_log("cannot start template")
+    (server.directory / "ill").unlink()
+    server.wait_ready()
     assert server.stop() == 0
 
 

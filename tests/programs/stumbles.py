@@ -1,7 +1,8 @@
 """prefork-wsgi, with a master in which something fails that nobody has foreseen.
 
 $STUMBLES names the method, MODULE:Class.method of prefork.master.  It raises
-ValueError for as long as there is a file `ill` in the working directory.
+ValueError for as long as there is a file `ill` in the working directory; or OSError,
+if the file has a number.
 """
 
 import os
@@ -18,9 +19,12 @@ def stumble(place: str) -> None:
     really = getattr(holder, method)
 
     def fail(*arguments: object, **named: object) -> object:
-        if os.path.exists("ill"):
-            raise ValueError("of all things")
-        return really(*arguments, **named)
+        if not os.path.exists("ill"):
+            return really(*arguments, **named)
+        with open("ill") as file:
+            if number := file.read():
+                raise OSError(int(number), os.strerror(int(number)))
+        raise ValueError("of all things")
 
     setattr(holder, method, fail)
 
