@@ -57,6 +57,8 @@ def renew(argv: Sequence[str], *, verb: str, description: str, epilog: str) -> i
 
 def _what_failed(verb: str, end: Fields) -> str:
     phase = end.get("phase", "")
+    if phase == "stop":
+        return "given up"
     if phase == "rehearse":
         return "failed in phase rehearse; the old program goes on serving"
     upgraded = (

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from enum import Enum
 
-from prefork.errors import EXIT_APPLICATION, EXIT_REFUSED, PreforkError
+from prefork.errors import EXIT_APPLICATION, EXIT_OK, EXIT_REFUSED, PreforkError
 from prefork.master.canary import Canary
 from prefork.master.cause import Cause
 from prefork.master.check import check
@@ -195,6 +195,24 @@ class Reload:
         """Leave everything as it was, and say why."""
         if self.is_over:
             return
+        phase = self.phase.value
+        self._end(reason, status)
+        self._log.error(
+            f"{self.cause.name} failed",
+            phase=phase,
+            keeping=self.cause.keeping,
+            text=reason,
+        )
+
+    def give_up(self, reason: str) -> None:
+        """The same, though nothing is wrong with it."""
+        if self.is_over:
+            return
+        phase = self.phase.value
+        self._end(reason, EXIT_OK)
+        self._log.info(f"gave up {self.cause.name}", phase=phase, text=reason)
+
+    def _end(self, reason: str, status: int) -> None:
         self.failed_in, self.phase = self.phase, Phase.ROLLBACK
         self.reason, self.exit_status = reason, status
         if self.check is not None:
@@ -203,12 +221,6 @@ class Reload:
             self.check = None
         if self._canary is not None:
             self._canary.close()
-        self._log.error(
-            f"{self.cause.name} failed",
-            phase=self.failed_in.value,
-            keeping=self.cause.keeping,
-            text=reason,
-        )
 
     def _enter(self, phase: Phase, **fields: object) -> None:
         self.phase = phase

@@ -12,6 +12,7 @@ from prefork.master.roster import Member
 from prefork.master.states import State
 from prefork.monitor.log import Log
 
+STOPPING = "the server is stopping"  # why nothing else is begun, or goes on
 QUICK_GRACE = 0.5  # seconds that a quick stop leaves to requests
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from setproctitle import setproctitle
 
-from prefork.errors import EXIT_APPLICATION, EXIT_OK
+from prefork.errors import EXIT_APPLICATION
 from prefork.master.announcement import announce
 from prefork.master.canary import Canary
 from prefork.master.cause import REFORK, RELOAD, Cause
@@ -28,6 +28,7 @@ from prefork.master.refork import Reforks
 from prefork.master.reload import Phase, Reload
 from prefork.master.roster import Member
 from prefork.master.staff import Staff
+from prefork.master.stop import STOPPING
 from prefork.master.templates import Templates
 from prefork.master.watcher import Watcher
 from prefork.settings import Settings
@@ -333,7 +334,7 @@ class Succession:
         """There will be no other generation."""
         self._watcher.dismiss()
         if self.reload is not None:
-            self.reload.roll_back("the server is stopping", EXIT_OK)
+            self.reload.give_up(STOPPING)
 
     # Being handed over to another program
 

@@ -18,6 +18,7 @@ from prefork.errors import EXIT_APPLICATION, EXIT_CONFIG, EXIT_OK, EXIT_REFUSED
 from prefork.master.handover import State, descriptors, write_handover
 from prefork.master.inquiry import Answer, Inquiry
 from prefork.master.reactor import Reactor
+from prefork.master.stop import STOPPING
 from prefork.monitor.log import Log
 from prefork.system.processes import become
 from prefork.system.signals import SignalPipe, blocked
@@ -146,7 +147,8 @@ class Upgrade:
             self._check.close()
             self._check = None
         if self.phase is not None:
-            self._fail("the server is stopping", EXIT_OK)
+            self._log.info("gave up upgrade", phase=self.phase.value, text=STOPPING)
+            self.phase = None
 
     def announce(self, state: State) -> None:
         """Say that we are the new program."""

@@ -11,6 +11,7 @@ from prefork.master.roster import Member
 from prefork.master.staff import MOST_WORKERS
 from prefork.master.states import State
 from prefork.master.status import count_workers, describe
+from prefork.master.stop import STOPPING
 from prefork.settings.gateways import GATEWAYS
 from prefork.settings.scale import STEP, Scale, parse_scale
 
@@ -71,7 +72,7 @@ class Verbs:
     def _reload(self, fields: Fields) -> Fields | Story:
         """Reload; with `wait` the answer tells how it goes."""
         if self._house.stop.is_going_on:
-            raise CommandError("the server is stopping")
+            raise CommandError(STOPPING)
         succession = self._house.succession
         number = succession.number + 1  # the next one that begins
         succession.ask()
@@ -82,7 +83,7 @@ class Verbs:
         yield None  # it begins in the course of this turn
         while not (succession.outcome and succession.outcome.number >= number):
             if self._house.stop.is_going_on:
-                yield _end(EXIT_REFUSED, "the server is stopping")
+                yield _end(EXIT_REFUSED, STOPPING, phase="stop")
                 return
             line = self._describe_progress(number)
             yield line if line != said else None
@@ -99,7 +100,7 @@ class Verbs:
     def _upgrade(self, fields: Fields) -> Fields | Story:
         """Become the program that is installed now, then reload; `wait` as above."""
         if self._house.stop.is_going_on:
-            raise CommandError("the server is stopping")
+            raise CommandError(STOPPING)
         upgrade = self._house.upgrade
         number = upgrade.number + 1  # the next one that begins
         upgrade.ask(then_reload=True)
@@ -108,16 +109,16 @@ class Verbs:
     def _follow_upgrade(self, number: int) -> Story:
         """Only failures are told to the end: to go on is the new program's."""
         upgrade, said = self._house.upgrade, None
-        while upgrade.number < number or upgrade.phase is not None:
+        while upgrade.number < number or not upgrade.exit_status:
             if self._house.stop.is_going_on:
-                break
+                yield _end(EXIT_REFUSED, STOPPING, phase="stop")
+                return
             has_begun = upgrade.phase is not None and upgrade.number >= number
             phase = "rehearse" if has_begun else "wait"
             line = {"phase": phase, "version": __version__}
             yield line if line != said else None
             said = line
-        reason = upgrade.reason or "the server is stopping"
-        yield _end(upgrade.exit_status or EXIT_REFUSED, reason, phase="rehearse")
+        yield _end(upgrade.exit_status, upgrade.reason, phase="rehearse")
 
     def go_on(self) -> Story:
         """What those are told who have waited for us while we became another program.

@@ -151,3 +151,18 @@ def test_waits_for_its_own_upgrade_when_one_before_it_fails(
     assert server.log.count("upgrade failed") == (1 if is_repaired else 2)
     assert run.returncode == (0 if is_repaired else 70)
     assert ("generation 2 serves" in run.stdout) == is_repaired
+
+
+@pytest.mark.parametrize("command", ["upgrade", "reload"])
+def test_a_stop_in_the_middle_is_told(server: Server, command: str) -> None:
+    """And nothing else: no code goes on serving."""
+    site = Site(server.directory)
+    server.start("-w", "1", app=site.app, env=site.env)
+    site.publish("2", "import time; time.sleep(60)")
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(prefork, server, command)
+        server.wait_log("reloading phase=boot", within=20)
+        assert server.stop() == 0
+        run = waiting.result()
+    assert run.returncode == 1
+    assert run.stderr == f"prefork {command}: given up\nthe server is stopping\n"

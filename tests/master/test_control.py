@@ -410,15 +410,18 @@ def test_two_who_ask_together_hear_the_same(server: Server, site: Site) -> None:
     assert [end["status"] for end in ends] == [0, 0]
 
 
-def test_a_reload_that_a_stop_ends_has_failed(server: Server, site: Site) -> None:
+def test_a_reload_that_a_stop_ends_is_given_up(server: Server, site: Site) -> None:
     site.publish("2", "import time; time.sleep(60)")
     story = follow(master_of(server), "reload", wait=True)
     next(story)
     server.wait_log("phase=boot")
     server.signal(signal.SIGTERM)
     end = list(story)[-1]
-    assert (end["status"], end["text"]) == (1, "the server is stopping")
+    assert (end["status"], end["phase"]) == (1, "stop")
+    assert end["text"] == "the server is stopping"
     assert server.wait() == 0
+    assert "info gave up reload phase=boot\n" in server.log
+    assert " error " not in server.log
 
 
 def test_a_reload_can_be_asked_for_without_waiting(server: Server, site: Site) -> None:
