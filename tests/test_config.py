@@ -241,12 +241,15 @@ def test_a_line_is_looked_for_in_our_table_only(write: Write) -> None:
         ),
         ("a = 1\n\nb = = 2", ":3: it is not TOML: Invalid value"),
         ("a = [", ": it is not TOML: Invalid value"),
+        pytest.param(f"a = {'9' * 5000}", ": it is not TOML: Exceeds", id="number"),
+        pytest.param(f"a = '{'x' * (1 << 20)}'", ": it is longer than 1 MB", id="long"),
         ("max-rss = 1\nmax_rss = 2", ":2: max_rss: it is there as max-rss too"),
     ],
 )
 def test_says_what_is_wrong_with_a_file(write: Write, text: str, message: str) -> None:
     write("prefork.toml", text)
-    assert mistakes() == ["prefork.toml" + message]
+    [mistake] = mistakes()
+    assert mistake.startswith("prefork.toml" + message)
 
 
 def test_a_named_file_must_exist() -> None:

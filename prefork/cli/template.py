@@ -19,6 +19,7 @@ from prefork.monitor.syslog import SyslogSink
 from prefork.settings import Settings
 from prefork.settings.registry import from_json
 from prefork.system.channel import TEXT_LIMIT, Message, adopt
+from prefork.system.document import read_document
 from prefork.system.lifeline import Grip
 from prefork.system.processes import die_with
 from prefork.template.hazards import open_descriptors
@@ -59,6 +60,13 @@ def main() -> int:
     return EXIT_OK
 
 
+def _read_will(document: int) -> Settings:
+    try:
+        return from_json(read_document(document))
+    finally:
+        os.close(document)
+
+
 def _forget_stdin() -> None:
     """A terminal that the master was started from is not for applications."""
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -72,7 +80,7 @@ class Estate:
     def __init__(self, message: Message) -> None:
         fields = message.fields
         descriptors = iter(message.descriptors)
-        self.settings: Settings = from_json(fields["settings"])
+        self.settings = _read_will(next(descriptors))
         self.generation: int = fields["generation"]
         self.master: int = fields["master"]
         self.scoreboard = Scoreboard(next(descriptors))

@@ -9,6 +9,7 @@ from prefork.config.given import Given
 from prefork.errors import ConfigError
 
 FILE = "prefork.toml"
+LONGEST = 1 << 20  # characters; processes tell each other what is in it
 PYPROJECT = "pyproject.toml"  # under this name, the settings are in [tool.prefork]
 
 
@@ -34,11 +35,15 @@ def _read_text(path: str) -> tuple[str, int]:
     try:
         with open(path, encoding="utf-8") as file:
             # From the open file: the path might be another one a moment later.
-            return file.read(), os.fstat(file.fileno()).st_mode
+            text = file.read(LONGEST + 1)
+            mode = os.fstat(file.fileno()).st_mode
     except OSError as error:
         raise ConfigError(f"{path}: cannot read it: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: it is not UTF-8: {error.reason}") from None
+    if len(text) > LONGEST:
+        raise ConfigError(f"{path}: it is longer than {LONGEST >> 20} MB")
+    return text, mode
 
 
 def refuse_world_writable(path: str, mode: int, *, uid: int) -> None:
@@ -74,6 +79,8 @@ def _parse_toml(text: str, path: str) -> dict[str, Any]:
         line = re.match(r"line (\d+)", where)
         place = f"{path}:{line[1]}" if line else path
         raise ConfigError(f"{place}: it is not TOML: {what}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits
+        raise ConfigError(f"{path}: it is not TOML: {error}") from None
 
 
 def _read_table(table: dict[str, Any], text: str, path: str) -> Iterator[Given]:

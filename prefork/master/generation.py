@@ -12,6 +12,7 @@ from prefork.master.backoff import BackOff
 from prefork.settings import Settings
 from prefork.settings.registry import from_json, to_json
 from prefork.system.channel import Channel, Message, adopt, pair
+from prefork.system.document import write_document
 from prefork.system.listen import Listener
 from prefork.system.processes import spawn
 
@@ -63,6 +64,20 @@ class Generation:
 
         Raises OSError when the system cannot start another process.
         """
+        will = write_document(to_json(self.settings), name="prefork-settings")
+        try:
+            self.channel = self._spawn()
+            self.failure = ""
+            self._bequeath([will, *shared], access)
+        finally:
+            os.close(will)
+        self.stage = Stage.LOADING
+        self.imported_at = time.time()
+        self.failure_status = EXIT_APPLICATION
+        self.deadline = now + self.settings.boot_timeout
+
+    def _spawn(self) -> Channel:
+        """Returns our end of the channel; OSError leaves nothing open."""
         ours, theirs = pair()
         try:
             self.pid = spawn(
@@ -73,13 +88,7 @@ class Generation:
             raise
         finally:
             theirs.close()
-        self.channel = ours
-        self.stage = Stage.LOADING
-        self.imported_at = time.time()
-        self.failure = ""
-        self.failure_status = EXIT_APPLICATION
-        self.deadline = now + self.settings.boot_timeout
-        self._bequeath(shared, access)
+        return ours
 
     def promise(self, now: float) -> Channel:
         """Await a worker, which becomes the template; returns the end for it.
@@ -100,15 +109,17 @@ class Generation:
 
     def _bequeath(self, shared: Sequence[int], access: int | None) -> None:
         assert self.channel is not None
-        self.channel.send(
+        was_sent = self.channel.send(
             "boot",
-            settings=to_json(self.settings),
             generation=self.number,
             preload=self.preload,
             master=os.getpid(),
             has_access_file=access is not None,
             descriptors=[*shared, *([] if access is None else [access])],
         )
+        if not was_sent:  # it waits for that, and for nothing else
+            self.failure = "the template could not be told what to load"
+            os.kill(self.pid, signal.SIGKILL)
 
     def order(self, slot: int, channel: Channel) -> bool:
         """Ask for a worker, which gets `channel`; False if nobody hears it.

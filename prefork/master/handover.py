@@ -6,11 +6,11 @@ called "fd".
 """
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from prefork.errors import ConfigError
+from prefork.system.document import read_document, write_document
 
 # Of the JSON; but also of the scoreboard's layout, and of the words that templates
 # and workers of before go on using.  To change one of them is to change this.
@@ -21,16 +21,13 @@ State = dict[str, Any]
 
 def write_handover(state: State) -> int:
     """Returns a descriptor, to be read by read_handover() in another process."""
-    fd = os.memfd_create("prefork-handover", os.MFD_CLOEXEC)
-    with open(fd, "w", closefd=False) as file:
-        json.dump({"version": VERSION, **state}, file)
-    return fd
+    text = json.dumps({"version": VERSION, **state})
+    return write_document(text, name="prefork-handover")
 
 
 def read_handover(fd: int) -> State:
     """Raises ConfigError if it is of another version."""
-    with open(f"/proc/self/fd/{fd}") as file:  # from its beginning, whoever has read
-        state: State = json.load(file)
+    state: State = json.loads(read_document(fd))
     if state["version"] != VERSION:
         raise ConfigError(
             f"the running master hands over state of version {state['version']}, and "

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from prefork.master.reactor import Reactor
 from prefork.system.processes import describe_exit, spawn
 
-LONGEST_OUTPUT = 1 << 20  # bytes of what it says, or complains; the rest is not read
+# Bytes of what it says, or complains; the rest is not read.  Settings have room: of
+# the longest file (config/file.py) each character has twelve in JSON at worst.
+LONGEST_OUTPUT = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)

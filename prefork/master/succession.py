@@ -185,7 +185,7 @@ class Succession:
         if kept := self._staff.settle():
             self._probation = Probation(kept, reload.crashes, reload.cause, now)
         self._end(reload)
-        self._announce(new)
+        self._announce(self._staff.target, new)
 
     def undo(self, reason: str, status: int) -> None:
         """Something has failed that nobody has foreseen: not this reload, then."""
@@ -195,13 +195,14 @@ class Succession:
     def _open_for_good(self, generation: Generation) -> list[Listener]:
         """Its listeners and no others; returns those that are new."""
         setproctitle(f"prefork: master [{generation.settings.title}]")
-        self._logs.configure(generation.settings)
         for complaint in self._listeners.adjust(generation.settings):
             self._log.warning("cannot change listener", text=complaint)
         return self._listeners.commit(generation.listeners)
 
-    def _announce(self, listeners: Iterable[Listener]) -> None:
-        for listener in listeners:
+    def _announce(self, generation: Generation, new: Iterable[Listener]) -> None:
+        """Speak as its settings say from now on."""
+        self._logs.configure(generation.settings)
+        for listener in new:
             announce(listener, self._log)
 
     def _end(self, reload: Reload) -> None:
@@ -249,7 +250,7 @@ class Succession:
             self._log.error("cannot restore listener", text=refusal)
         self._crew.drain = self._listeners.are_dropped(kept.listeners)
         self._staff.return_to(kept)
-        self._announce(self._open_for_good(kept))
+        self._announce(kept, self._open_for_good(kept))
         self._is_returning = True
         if cause is REFORK:
             kept.refork_after = ()

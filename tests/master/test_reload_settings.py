@@ -86,3 +86,20 @@ def test_a_reload_that_fails_leaves_the_log_as_it_was(
     assert server.stop() == 0
     assert "info stopped master" in server.log
     assert "{" not in server.log.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_configuration_may_be_long(server: Server, site: Site) -> None:
+    """Longer than any message between processes, at the start and at a reload."""
+    variables = "".join(f'V{number} = "{"x" * 2000}"\n' for number in range(400))
+    path = server.directory / "prefork.toml"
+    path.write_text(f"workers = 1\n[env]\n{variables}")
+    server.start(app=site.app, env=site.env)
+    path.write_text(f'workers = 2\n[env]\n{variables}LAST = "{"é" * 9000}"\n')
+    server.signal(signal.SIGHUP)
+    server.wait_log("phase=commit")
+    eventually(lambda: len(server.workers(2)) == len(server.workers()) == 2)
+    path.write_text(f'[env]\nLAST = "{"x" * (1 << 20)}"\n')
+    server.signal(signal.SIGHUP)
+    server.wait_log("prefork.toml: it is longer than 1 MB")
+    assert server.stop() == 0
