@@ -9,12 +9,14 @@ stdout, as JSON; what is wrong with them goes to stderr.
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prefork.config import load
 from prefork.errors import EXIT_CONFIG, EXIT_OK, ConfigError
 from prefork.settings.gateways import GATEWAYS
 from prefork.settings.registry import to_json
 from prefork.system import home
+from prefork.system.names import look_up
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load(arguments, os.environ, prog=prog, gateway=gateway).settings
         if not settings.is_complete:
             raise ConfigError("app: it is not named any more")
+        settings = replace(settings, hosts=look_up(settings.bind))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return error.exit_status

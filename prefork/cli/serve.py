@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from setproctitle import getproctitle
 
@@ -20,11 +21,13 @@ from prefork.system.daemon import Handshake, detach, is_file
 from prefork.system.descriptors import check_enough
 from prefork.system.listen import Listener
 from prefork.system.local import open_door
+from prefork.system.names import look_up
 from prefork.system.notify import Notifier
 from prefork.system.pidfile import PidFile
 from prefork.system.signals import hold_back
 from prefork.system.stdin import STDERR, fill_gaps
 
+NAME_PATIENCE = 30.0  # seconds for name servers, at a start: they may start as well
 NO_LOG = "the server leaves the terminal, and has no log file"
 NAME_ONE = "set error_logfile: PREFORK_ERROR_LOGFILE=FILE, or a line of prefork.toml"
 
@@ -59,6 +62,7 @@ def _serve(
     handshake: Handshake | None,
 ) -> int:
     hold_back()
+    settings = replace(settings, hosts=look_up(settings.bind, patience=NAME_PATIENCE))
     with ExitStack() as at_exit:
         listeners = Listeners(settings, left=inherited.left.listeners)
         at_exit.callback(listeners.close)

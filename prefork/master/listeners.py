@@ -10,7 +10,8 @@ from prefork.errors import ConfigError, PreforkError
 from prefork.settings import Settings
 from prefork.system import listen, privileges
 from prefork.system.exposure import check_exposure
-from prefork.system.listen import Listener, parse_bind, same
+from prefork.system.listen import Listener, same
+from prefork.system.names import understand
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Listeners:
         on_refusal: Callable[[PreforkError], object],
     ) -> list[Listener]:
         here = {each.address: each for each in (*self._inherited, *self.open)}
-        addresses = dict.fromkeys(map(parse_bind, settings.bind))
+        addresses = dict.fromkeys(understand(settings.bind, settings.hosts))
         left = {
             each.address.place: each
             for each in here.values()

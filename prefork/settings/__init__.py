@@ -33,7 +33,9 @@ FIXED = ("daemon", "pid", "control", "error_logfile", "socket_protocol")
 class Settings(Process, Clients, Serving):  # of bases, the last one's fields come first
     """The value of every setting; times are in seconds, sizes in bytes."""
 
-    gateway: str = WSGI  # of GATEWAYS: not set by anyone, but by which command it is
+    # Not set by anyone:
+    gateway: str = WSGI  # of GATEWAYS, by which command it is
+    hosts: tuple[str, ...] = ()  # NAME=NUMBER: what the names in `bind` mean just now
 
     @property
     def is_complete(self) -> bool:

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from prefork.errors import ConfigError
@@ -45,6 +45,9 @@ class Address:
     port: int = 0  # TCP: 0 lets the kernel choose
     path: str = ""  # UNIX: the file; ABSTRACT: the name, without its "@"
     number: int = -1  # FD
+    # TCP: what the name was found to mean, or why it means nothing (system/names.py);
+    # "": nobody has asked.  The address is the same whatever it means today.
+    meaning: str = field(default="", compare=False)
 
     @property
     def place(self) -> str:

@@ -243,12 +243,17 @@ def _resolve(address: Address) -> tuple[socket.AddressFamily, Target]:
         return socket.AF_UNIX, address.path
     if address.kind is Kind.ABSTRACT:
         return socket.AF_UNIX, f"\0{address.path}"
+    flags = socket.AI_PASSIVE | (socket.AI_NUMERICHOST if address.meaning else 0)
     try:
         found = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            address.meaning or address.host,
+            address.port,
+            type=socket.SOCK_STREAM,
+            flags=flags,
         )
-    except socket.gaierror as error:
-        reason = f"cannot resolve {address.host}: {error.strerror}"
+    except (socket.gaierror, UnicodeError) as error:
+        why = address.meaning or getattr(error, "strerror", "") or str(error)
+        reason = f"cannot resolve {address.host}: {why}"
         raise SystemRefusal(f"{reason} (use an address of this machine)") from error
     family, _, _, _, target = found[0]
     return family, target
