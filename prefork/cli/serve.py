@@ -1,7 +1,7 @@
 """Composes the server: logs, listeners, pid file, master; in this order."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from setproctitle import getproctitle
@@ -41,7 +41,8 @@ def serve(
     check_enough()
     # It looks for the place of titles below the first variable of the environment:
     # if that is $PWD, and is set anew, there is nothing to be found any more.
-    getproctitle()
+    with suppress(UnicodeDecodeError):  # that is after it has looked
+        getproctitle()
     home.remember()
     if not settings.daemon:
         return _serve(settings, arguments, inherited, None)

@@ -49,5 +49,5 @@ class Settings(Process, Clients, Serving):  # of bases, the last one's fields co
 
     @property
     def title(self) -> str:
-        """What the titles of the server's processes say."""
-        return self.name or self.app
+        """What the titles of the server's processes say: UTF-8, whatever was typed."""
+        return (self.name or self.app).encode("utf-8", "replace").decode()

@@ -190,6 +190,13 @@ def test_a_start_that_the_system_refuses_at_first_is_none_the_worse(
     assert server.stop() == 0
 
 
+def test_a_name_that_is_no_text_is_a_name(server: Server) -> None:
+    """As a shell of another time passes it: Latin-1."""
+    server.start("-w", "1", "--name", "caf\udce9")
+    assert "prefork: master [caf?]" in server.processes()[server.pid]
+    assert server.stop() == 0
+
+
 @pytest.mark.parametrize("limit", [8, 12, 16, 31])
 def test_a_server_that_may_not_open_much_is_told_how_much_it_needs(
     server: Server, limit: int

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefork.system.channel import LONGEST, TEXT_LIMIT, Channel, Message, adopt, pair
+from prefork.settings.kinds import MOST_ADDRESSES
+from prefork.system.channel import (
+    LONGEST,
+    MOST_DESCRIPTORS,
+    TEXT_LIMIT,
+    Channel,
+    Message,
+    adopt,
+    pair,
+)
 
 
 @pytest.fixture
@@ -225,3 +234,7 @@ def test_a_descriptor_can_be_adopted(ours: Channel) -> None:
     assert message.fields == {"generation": 7}
     master.close()
     child.close()
+
+
+def test_one_message_has_room_for_all_listeners_of_a_worker() -> None:
+    assert 1 + MOST_ADDRESSES <= MOST_DESCRIPTORS  # its own channel goes with them
