@@ -11,10 +11,8 @@ from prefork.master.scaling import Rules
 from prefork.master.states import State
 from prefork.master.templates import Templates
 from prefork.monitor.log import Log
-from prefork.monitor.scoreboard import SLOTS
-from prefork.settings.scale import Scale, parse_scale
+from prefork.settings.scale import MOST, Scale, parse_scale
 
-MOST_WORKERS = SLOTS // 2  # a reload needs as many slots again
 # A template forks one after the other, and its channel holds some 280 orders: of
 # 512 at once those at the end were lost, or not registered in time.
 BOOTING_AT_ONCE = 32
@@ -55,12 +53,12 @@ class Staff:
     @property
     def scale(self) -> Scale:
         """How many there may be."""
-        return self._given.moved(self._adjustment)
+        given = self._given
+        return given.moved(self._adjustment).nearest(min(1, given.least))
 
     @property
     def _given(self) -> Scale:
-        given = self._ordered or self.target.settings.workers
-        return Scale(min(given.least, MOST_WORKERS), min(given.most, MOST_WORKERS))
+        return self._ordered or self.target.settings.workers
 
     def reconcile(self, now: float, *, canary: Generation | None) -> None:
         """Order the workers that are missing, retire those that are too many.
@@ -140,21 +138,17 @@ class Staff:
     def adjust(self, step: int) -> bool:
         """TTIN, TTOU: so many more, or less, at least and at most; False: refused."""
         scale = self.scale.moved(step)
-        if scale.least < min(1, self._given.least) or scale.most > MOST_WORKERS:
-            self._log.warning("cannot scale", workers=str(scale), most=MOST_WORKERS)
+        if scale != scale.nearest(min(1, self._given.least)):
+            self._log.warning("cannot scale", workers=str(scale), most=MOST)
             return False
-        self._adjustment += step
+        self._adjustment = scale.most - self._given.most
         self._rescale()
         return True
 
-    def scale_to(self, scale: Scale) -> bool:
-        """Instead of what the settings say; False: refused."""
-        if scale.most > MOST_WORKERS:
-            self._log.warning("cannot scale", workers=str(scale), most=MOST_WORKERS)
-            return False
+    def scale_to(self, scale: Scale) -> None:
+        """Instead of what the settings say."""
         self._ordered, self._adjustment = scale, 0
         self._rescale()
-        return True
 
     def _rescale(self) -> None:
         self._is_dismissed = False
@@ -163,10 +157,6 @@ class Staff:
 
     def _follow_scale(self) -> None:
         settings = self.target.settings
-        if settings.workers.most > MOST_WORKERS and self._ordered is None:
-            self._log.warning(
-                "cannot scale", workers=str(settings.workers), most=MOST_WORKERS
-            )
         self._demand.follow(
             Rules(self.scale, settings.spare_workers, settings.idle_timeout)
         )

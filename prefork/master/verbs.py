@@ -8,12 +8,11 @@ from prefork.errors import EXIT_REFUSED, CommandError
 from prefork.master.control import Fields, Story, Verb
 from prefork.master.house import House
 from prefork.master.roster import Member
-from prefork.master.staff import MOST_WORKERS
 from prefork.master.states import State
 from prefork.master.status import count_workers, describe
 from prefork.master.stop import STOPPING
 from prefork.settings.gateways import GATEWAYS
-from prefork.settings.scale import STEP, Scale, parse_scale
+from prefork.settings.scale import MOST, STEP, Scale, parse_scale
 
 MAY_BE_DUMPED = (State.SERVING, State.RETIRING)  # earlier, the signal would kill
 
@@ -47,12 +46,10 @@ class Verbs:
         """`workers` is N, MIN:MAX, +N or -N."""
         staff, text = self._house.staff, str(fields.get("workers"))
         before = str(staff.scale)
-        if STEP.fullmatch(text):
-            is_done = staff.adjust(int(text))
-        else:
-            is_done = staff.scale_to(_parse_scale(text))
-        if not is_done:
-            raise CommandError(f"cannot scale to {text}: 1 to {MOST_WORKERS} workers")
+        if not STEP.fullmatch(text):
+            staff.scale_to(_parse_scale(text))
+        elif not staff.adjust(int(text)):
+            raise CommandError(f"cannot scale by {text}: 1 to {MOST} workers")
         return {"workers": str(staff.scale), "before": before}
 
     def _dump(self, fields: Fields) -> Fields:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from prefork.settings.kinds import Kind, whole
 
-MOST = 1024
+MOST = 512  # the scoreboard has room for twice as many, which a reload needs
 STEP = re.compile(r"[+-][0-9]{1,6}")  # so many more, or less, for who scales
+_TWO_NUMBERS = re.compile(r"-?[0-9]+:-?[0-9]+")
 _ONE_NUMBER = whole(1, MOST)
 _LEAST = whole(0, MOST)
 
@@ -26,6 +27,11 @@ class Scale:
         """The same with so many more workers, at least and at most."""
         return Scale(self.least + step, self.most + step)
 
+    def nearest(self, lowest: int) -> "Scale":
+        """The nearest one that there can be, of `lowest` workers or more."""
+        room = Scale(lowest, MOST)
+        return Scale(room.hold(self.least), max(1, room.hold(self.most)))
+
     def hold(self, workers: int) -> int:
         """The number within the scale that is next to `workers`."""
         return max(self.least, min(workers, self.most))
@@ -39,6 +45,8 @@ def parse_scale(value: object) -> Scale:
     if not isinstance(value, str) or ":" not in value:
         number = _ONE_NUMBER.parse(value)
         return Scale(number, number)
+    if not _TWO_NUMBERS.fullmatch(value):
+        raise ValueError(f"{value!r} is neither a whole number nor MIN:MAX")
     first, _, second = value.partition(":")
     least, most = _LEAST.parse(first), _ONE_NUMBER.parse(second)
     if least > most:

@@ -317,7 +317,7 @@ def test_scale(server: Server, argument: str, said: str) -> None:
     assert result.stdout == f"workers: {said}, before 2\n"
 
 
-@pytest.mark.parametrize("argument", ["0", "many", "3:1", "99999", "+", "2:many"])
+@pytest.mark.parametrize("argument", ["0", "many", "3:1", "1:1:1", "600", "+"])
 def test_scale_to_what_is_no_number_of_workers(argument: str) -> None:
     """Used wrongly, whether or not there is a master."""
     result = run("scale", argument)
@@ -325,7 +325,7 @@ def test_scale_to_what_is_no_number_of_workers(argument: str) -> None:
     assert result.stderr.endswith(" (write 8, 2:8, +1 or -1)\n")
 
 
-@pytest.mark.parametrize("argument", ["-2", "600"])
+@pytest.mark.parametrize("argument", ["-2", "+600"])
 def test_scale_to_what_cannot_be(server: Server, argument: str) -> None:
     server.start("-w", "2")
     result = prefork(server, "scale", argument)

@@ -188,7 +188,7 @@ def test_the_log_tells_who_has_asked_for_what(server: Server) -> None:
         (b'{"verb": "scale"}\n', "is not a whole number"),
         (b'{"verb": "scale", "workers": {}}\n', "is not a whole number"),
         (b'{"verb": "scale", "workers": "0"}\n', "0 is less than 1"),
-        (b'{"verb": "scale", "workers": "-1"}\n', "cannot scale to -1"),
+        (b'{"verb": "scale", "workers": "-1"}\n', "cannot scale by -1"),
         (b'{"verb": "scale", "pid": 1, "event": 2, "": 3}\n', "is not a whole number"),
         (b'{"verb": "dump", "slot": [1]}\n', "no worker in slot"),
         (b'{"verb": "dump", "slot": 7}\n', "no worker in slot 7"),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from serving import Server, eventually
+from serving import Server, Site, eventually
 from serving.census import Census
 from serving.load import Load
 
@@ -231,6 +231,23 @@ def test_ttin_and_ttou_move_both_ends(server: Server) -> None:
     server.wait_log("scaling workers=1:2")
     server.signal(signal.SIGTTOU)
     server.wait_log("warning cannot scale workers=0:1")
+
+
+def test_ttou_outlives_a_reload_but_not_the_last_worker(server: Server) -> None:
+    """Behaviour 64: of what the new settings say there is not so much to take away."""
+    site = Site(server.directory)
+    site.configure(workers=3)
+    server.start(app=site.app, env=site.env)
+    for left in (2, 1):
+        server.signal(signal.SIGTTOU)
+        eventually(lambda n=left: len(server.workers()) == n)
+    site.configure(workers=1)
+    server.signal(signal.SIGHUP)
+    server.wait_log("phase=commit")
+    eventually(lambda: len(server.workers(2)) == len(server.workers()) == 1)
+    assert server.get("/")[0] == 200
+    server.signal(signal.SIGTTIN)
+    eventually(lambda: len(server.workers()) == 2)
 
 
 def test_ttin_keeps_one_where_nobody_had_to_be(server: Server) -> None:
