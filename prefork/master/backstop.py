@@ -1,7 +1,7 @@
 """The backstop: what nobody has foreseen is logged, and the loop goes on.
 
-A reload that is going on is undone, since it is the likeliest reason.  Before a
-worker has ever been ready there is nothing to be lost, so the start ends there.
+A reload or an upgrade that is going on is undone, since it is the likeliest reason.
+Before a worker has ever been ready there is nothing to lose: the start ends there.
 """
 
 import time
@@ -30,7 +30,7 @@ class Backstop:
         undo: Callable[[str, int], object],
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """`undo(reason, exit status)` rolls a reload back, if there is one."""
+        """`undo(reason, exit status)` ends a reload or an upgrade, if there is one."""
         self._log = log
         self._is_needed = is_needed
         self._is_stopping = is_stopping
@@ -55,14 +55,17 @@ class Backstop:
         if self._is_stopping() and self._in_a_row >= MOST_AT_A_STOP:
             return False
         self._has_failed = True
-        self._tell("".join(traceback.format_exception(error)))
+        self._tell(error)
         status = error.exit_status if isinstance(error, PreforkError) else EXIT_REFUSED
         what = traceback.format_exception_only(error)[-1].strip()
-        self._undo(f"the master failed: {what} (the log has the traceback)", status)
+        try:
+            self._undo(f"the master failed: {what} (the log has the traceback)", status)
+        except Exception as another:
+            self._tell(another)
         return True
 
-    def _tell(self, text: str) -> None:
-        now = time.monotonic()
+    def _tell(self, error: Exception) -> None:
+        text, now = "".join(traceback.format_exception(error)), time.monotonic()
         if text != self._told or now >= self._tell_at:
             self._log.critical("master failed", text=text)
             self._told, self._tell_at = text, now + TELL_AGAIN

@@ -105,8 +105,13 @@ class Master:
             self._log,
             is_needed=lambda: self._news.is_proven,
             is_stopping=lambda: self._stop.is_going_on,
-            undo=lambda reason, status: self._succession.undo(reason, status),
+            undo=self._undo,
         )
+
+    def _undo(self, reason: str, status: int) -> None:
+        """What goes on that may be why something has failed."""
+        self._succession.undo(reason, status)
+        self._upgrade.undo(reason, status)
 
     def _make_crew(self) -> Crew:
         return Crew(

@@ -142,13 +142,22 @@ class Upgrade:
     def stop(self) -> None:
         """There will be no other program."""
         self._is_wanted = False
+        self._drop_check()
+        if self.phase is not None:
+            self._log.info("gave up upgrade", phase=self.phase.value, text=STOPPING)
+            self.phase = None
+
+    def undo(self, reason: str, status: int) -> None:
+        """Something has failed that nobody has foreseen: not this upgrade, then."""
+        self._drop_check()
+        if self.phase is not None:
+            self._fail(reason, status)
+
+    def _drop_check(self) -> None:
         if self._check is not None:
             self._check.give_up()
             self._check.close()
             self._check = None
-        if self.phase is not None:
-            self._log.info("gave up upgrade", phase=self.phase.value, text=STOPPING)
-            self.phase = None
 
     def announce(self, state: State) -> None:
         """Say that we are the new program."""

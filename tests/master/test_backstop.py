@@ -57,6 +57,14 @@ def test_what_we_raise_ourselves_has_its_own_status() -> None:
     assert bench.undone[0][1] == 78
 
 
+def test_what_cannot_be_undone_is_logged_too() -> None:
+    bench = Bench()
+    bench.undone = None  # type: ignore[assignment]
+    bench.fail(OverflowError("so large"))
+    assert "OverflowError: so large" in bench.log.lines[0]
+    assert "AttributeError" in bench.log.lines[1]
+
+
 def test_what_ends_a_process_is_no_error() -> None:
     with pytest.raises(SystemExit):
         Bench().fail(SystemExit(0))
@@ -139,6 +147,22 @@ def test_a_reload_in_which_the_master_fails_is_undone(
     server.signal(signal.SIGHUP)
     server.wait_log("phase=commit")
     assert server.get("/version") == (200, b"2")
+    assert server.stop() == 0
+
+
+@process
+def test_an_upgrade_in_which_the_master_fails_is_undone(
+    server: Server, stumbling: Callable[..., None]
+) -> None:
+    stumbling("upgrade:Upgrade._become_heir")
+    ill = server.directory / "ill"
+    ill.touch()
+    server.signal(signal.SIGUSR2)
+    server.wait_log(r"upgrade failed phase=exec .*\n  the master failed: ValueError")
+    ill.unlink()
+    server.signal(signal.SIGUSR2)
+    server.wait_log("upgraded master")
+    assert server.get()[0] == 200
     assert server.stop() == 0
 
 
