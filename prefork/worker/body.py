@@ -76,6 +76,7 @@ class ArrivingBody(io.RawIOBase):
         try:
             wire = os.read(self._client.fd, READ_SIZE)
         except BlockingIOError:
+            self._client.hurry()
             return None
         except OSError as error:
             raise ClientGone(f"could not read: {error.strerror}") from error
@@ -149,6 +150,7 @@ class ArrivingBody(io.RawIOBase):
         the answer.
         """
         client, waiting = self._client, self._waiting
+        client.hurry()
         wait = waiting.wait_either if client.outgoing else waiting.wait_readable
         now = time.monotonic()
         until = self._deadlines.for_body(
