@@ -43,6 +43,7 @@ def take_inherited() -> Inherited:
     """Read the environment, and remove what was meant for us."""
     notifier = take_notifier(os.environ)
     sockets, left, useless = store.sort_out(take_passed(os.environ), layout=VERSION)
+    left.notifier = notifier
     if notifier is not None:
         for name in useless:
             store.forget(notifier, name)

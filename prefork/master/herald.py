@@ -43,8 +43,7 @@ class Herald:
         self._headline = Headline(house, time.monotonic())
         self._told = Phase.STARTING
         self._situation: tuple[str, int] | None = None  # as of the last STATUS
-        self._stored: list[int] = []  # descriptors of listeners
-        self._has_scoreboard = False
+        self._stored: set[str] = set()  # names
         self._status_at = self._watchdog_at = self._extend_at = 0.0
         self.due = 0.0 if notifier else FOREVER  # monotonic; of the next turn()
 
@@ -148,22 +147,24 @@ class Herald:
         Not those of socket units, which it has anyway.  And nothing beyond a stop:
         then we close the doors of these sockets ourselves.
         """
-        scoreboard = store.SCOREBOARD.format(VERSION)
-        is_stopping = phase is Phase.STOPPING
-        listeners = [] if is_stopping else self._own_listeners()
-        if listeners != self._stored and store.keep(
-            notifier, store.LISTENER, listeners
-        ):
-            self._stored = listeners
-        if self._has_scoreboard is not is_stopping:
-            return
-        kept = [] if is_stopping else [self._house.scoreboard.descriptor]
-        if store.keep(notifier, scoreboard, kept):
-            self._has_scoreboard = not is_stopping
+        wanted = {} if phase is Phase.STOPPING else self._treasures()
+        for name, descriptor in wanted.items():  # first: we may die in between
+            if name not in self._stored and store.keep(notifier, name, descriptor):
+                self._stored.add(name)
+        for name in self._stored - wanted.keys():
+            if store.forget(notifier, name):
+                self._stored.remove(name)
 
-    def _own_listeners(self) -> list[int]:
-        mine = (each for each in self._house.listeners.open if not each.is_inherited)
-        return [each.socket.fileno() for each in mine]
+    def _treasures(self) -> dict[str, int]:
+        """Descriptors, by the names under which they are stored."""
+        house = self._house
+        mine = (each for each in house.listeners.open if not each.is_inherited)
+        listeners = (each.socket.fileno() for each in mine)
+        scoreboard = store.SCOREBOARD.format(VERSION)
+        return {
+            **{store.name_of(listener): listener for listener in listeners},
+            scoreboard: house.scoreboard.descriptor,
+        }
 
     # Being handed over to another program
 
@@ -174,13 +175,11 @@ class Herald:
             "address": self._notifier.address,
             "watchdog": self._notifier.watchdog,
             "told": self._told.value,
-            "stored": self._stored,
-            "has_scoreboard": self._has_scoreboard,
+            "stored": sorted(self._stored),
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
         """Go on where the program before us was."""
         if state is not None:
             self._told = Phase(state["told"])
-            self._stored = state["stored"]
-            self._has_scoreboard = state["has_scoreboard"]
+            self._stored = set(state["stored"])

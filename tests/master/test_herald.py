@@ -6,7 +6,7 @@ from pathlib import Path
 from signal import SIGHUP, SIGTERM, SIGUSR2
 
 import pytest
-from serving import Server, eventually
+from serving import Server, Site, eventually
 from serving.notify_socket import NotifySocket
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -129,12 +129,29 @@ def test_listeners_and_scoreboard_are_stored_until_the_stop(
     eventually(lambda: phases(listening))
     stored = [m for m in listening.told() if m.startswith("FDSTORE=1\nFDPOLL=0\n")]
     assert [re.sub(r"\d+$", "", each.split("=")[-1]) for each in stored] == [
-        "prefork-listener",
+        "prefork-listener-",
         "prefork-scoreboard-",
     ]
     assert server.stop() == 0
     last = [m for m in listening.told() if not m.startswith("STATUS=")][-4:]
     assert sum("FDSTOREREMOVE=1" in message for message in last) == 2
+
+
+def test_a_listener_is_stored_before_the_one_of_before_is_removed(
+    server: Server, listening: NotifySocket
+) -> None:
+    """Behaviour 30: and one that stays is not touched."""
+    site = Site(server.directory)
+    site.configure(workers=1, bind=["unix:a.sock", "unix:b.sock"])
+    env = {**site.env, "NOTIFY_SOCKET": listening.address}
+    server.start(app=site.app, bind=None, env=env)
+    eventually(lambda: phases(listening) == ["READY"])
+    so_far = len(listening.told())
+    site.configure(workers=1, bind=["unix:b.sock", "unix:c.sock"])
+    server.signal(SIGHUP)
+    eventually(lambda: phases(listening) == ["READY", "RELOADING", "READY"])
+    about = [m.split("=")[0] for m in listening.told()[so_far:] if "FDNAME" in m]
+    assert about == ["FDSTORE", "FDSTOREREMOVE"]
 
 
 def test_nobody_has_to_listen(server: Server, tmp_path: Path) -> None:
