@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,22 @@ from prefork.cli import resolve, wsgi
 from prefork.settings import Settings
 from prefork.settings.registry import from_json
 from prefork.settings.scale import Scale
+from prefork.system.signals import end_at_once, handle_again
 
 
 @pytest.fixture(autouse=True)
 def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", os.fspath(tmp_path))  # as the master leaves it
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """main() takes those that end a program."""
+    before = end_at_once()
+    handle_again(before)
+    yield
+    handle_again(before)
 
 
 def test_no_application_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
