@@ -1,6 +1,7 @@
 """`prefork-wsgi` until it serves; reading its settings for a reload."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from prefork.cli import resolve, wsgi
 from prefork.settings import Settings
 from prefork.settings.registry import from_json
 from prefork.settings.scale import Scale
-from prefork.system.signals import end_at_once, handle_again
+from prefork.system.signals import ENDING
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +26,10 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
     """main() takes those that end a program."""
-    before = end_at_once()
-    handle_again(before)
+    before = {number: signal.getsignal(number) for number in ENDING}
     yield
-    handle_again(before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_no_application_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
