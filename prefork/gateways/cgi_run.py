@@ -139,18 +139,19 @@ class Run:
         """Is more of it to be received now?  Not while the program has to read, unless
         it could wait for us to take its output, and we for the client."""
         source = self._source
-        is_open = self._program.stdin >= 0 and source.is_arriving
-        return is_open and (self._is_blocked or not source.has_more)
+        if self._program.stdin < 0:  # for nobody; but it may be sent first
+            return source.is_arriving and self._reply.is_full
+        return source.is_arriving and (self._is_blocked or not source.has_more)
 
     def _find_patience(self, *, is_wanted: bool) -> float | None:
         """Seconds until it is too long that nothing happens; None: it never is."""
         now = monotonic()
-        if is_wanted:
-            lull = self._find_lull(now) if self._is_held else float("inf")
-            return min(self._source.left(), max(0.0, lull))
-        if self._reply.is_full:
-            return max(0.0, self._took_at + self._reply.patience - now)
-        return self._patience or None
+        seconds = self._source.left() if is_wanted else 0.0
+        if self._reply.is_full:  # late is who neither sends nor takes anything
+            return max(seconds, self._took_at + self._reply.patience - now)
+        if self._is_held and is_wanted:
+            return min(seconds, max(0.0, self._find_lull(now)))
+        return seconds if is_wanted else self._patience or None
 
     def _find_lull(self, now: float) -> float:
         """Seconds of silence of the body after which the answer begins."""
@@ -159,10 +160,10 @@ class Run:
     def _note_silence(self, *, is_wanted: bool) -> None:
         if self._is_held and self._find_lull(monotonic()) <= 0:
             return  # and the answer begins
-        if is_wanted:
-            raise ClientGone("the body arrived too slowly", status=408)
         if self._reply.is_full:
             raise ClientGone("the client does not take its answer")
+        if is_wanted:
+            raise ClientGone("the body arrived too slowly", status=408)
         raise Timeout
 
     def _hear(self, events: int, *, is_wanted: bool) -> None:
@@ -185,6 +186,8 @@ class Run:
         """Give it what there is, as far as it takes that; keep what it does not."""
         program, source = self._program, self._source
         if program.stdin < 0:
+            if self._reply.is_full:
+                source.discard()
             return
         source.refill()
         if source.has_more:

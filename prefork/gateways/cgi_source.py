@@ -85,6 +85,11 @@ class Source:
                 self._spool = self._spool or Spool(open_scratch())
                 self._spool.add(data)
 
+    def discard(self) -> None:
+        """Receive what has arrived, for nobody: the client can send on.  ClientGone."""
+        if self.is_arriving:
+            self._receive()
+
     def _receive(self) -> bytes:
         data: bytes | None = self._arriving.read_available()
         self.is_arriving = not self._arriving.is_over

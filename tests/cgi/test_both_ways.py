@@ -116,6 +116,7 @@ def test_a_client_that_may_be_nginx_is_answered_when_it_has_sent_everything(
         "head -c 3000000 /dev/zero; cat",  # writes before it reads
         "head -c 3000000 /dev/zero",  # never reads
         "head -c 1000000; exec 0<&-; head -c 2000000 /dev/zero",  # reads a part of it
+        "exec 0<&-; head -c 20000000 /dev/zero",  # wants none of it
     ],
 )
 def test_a_client_that_reads_nothing_before_it_has_sent_everything_is_no_knot(
