@@ -253,6 +253,7 @@ def client_deadlines(settings: Settings) -> ClientDeadlines:
         keep_alive=settings.keep_alive,
         frontend_keep_alive=settings.frontend_keep_alive,
         write=settings.write_timeout,
+        retirement=settings.graceful_timeout,
     )
 
 

@@ -57,6 +57,7 @@ class ClientDeadlines:
     keep_alive: float
     frontend_keep_alive: float
     write: float
+    retirement: float  # that of the worker, for everyone
 
     def for_idle(self, *, is_front_end: bool) -> float:
         """Seconds that a connection is kept for another request; 0: it is not."""

@@ -22,6 +22,7 @@ from prefork.worker.limits import ClientDeadlines
 IDLE_TICK = 0.5  # seconds between two looks at the doors without being woken
 DRAIN_TICK = 0.01  # the same while we wait for the last of them
 SWEEP_EVERY = 0.25  # seconds between two looks for overdue clients
+LAST_SWEEP = 1.0  # seconds before we have to be gone
 EVENTS_A_TURN = 64
 NAP = 20e-6  # seconds in epoll_wait(2) after which we must have slept
 LAST_WORD_IDLE = 0.5  # seconds that kept-alive clients have left when we retire
@@ -68,6 +69,7 @@ class Lobby:
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._sweep_at = 0.0
         self._idle_last_word = LAST_WORD_IDLE
+        self._over_at = float("inf")
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call `callback` when `fd` is readable; next() then returns None."""
@@ -93,10 +95,13 @@ class Lobby:
 
         A client whose connection was kept alive may be about to use it: it has
         `last_word` seconds to do so, and is answered with "Connection: close".
+        Nobody stays until the master kills us for it.
         """
         self._idle_last_word = last_word
         self._entrance.close(drain=drain)
         now = time.monotonic()
+        retirement = self._deadlines.retirement
+        self._over_at = now + max(retirement - LAST_SWEEP, retirement / 2)
         for client in self._guests.values():
             if client.state is State.QUIET:
                 client.deadline = min(client.deadline, now + self._last_word(client))
@@ -347,6 +352,9 @@ class Lobby:
         overdue whose bytes arrived while we served somebody else."""
         self._sweep_at = now + SWEEP_EVERY
         self._entrance.resume_if_due(now)
+        if now >= self._over_at:
+            for client in list(self._guests.values()):
+                self._send_away(client, "the worker has to leave")
         for client in self._guests.overdue(now):
             if client.state in (State.HEAD, State.BODY):
                 reason = f"the {client.part} arrived too slowly"

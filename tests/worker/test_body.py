@@ -41,6 +41,7 @@ class Upload:
             keep_alive=5.0,
             frontend_keep_alive=5.0,
             write=5.0,
+            retirement=5.0,
         )
         door = LineDoor()
         conversation = door.language.converse({})

@@ -89,6 +89,7 @@ def deadlines(rate: int) -> ClientDeadlines:
         keep_alive=5.0,
         frontend_keep_alive=75.0,
         write=30.0,
+        retirement=30.0,
     )
 
 

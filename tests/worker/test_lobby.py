@@ -1,5 +1,6 @@
 """prefork.worker.lobby: everyone who has nothing for the application to do."""
 
+import dataclasses
 import os
 import socket
 import threading
@@ -31,14 +32,14 @@ class Room:
         self.refused: list[str] = []
         self.notices: list[str] = []
         self.visitors: list[socket.socket] = []
-        kinds = ("header", "body", "keep_alive", "frontend_keep_alive", "write")
-        patience = dict.fromkeys(kinds, 9.0)
+        kinds = (field.name for field in dataclasses.fields(ClientDeadlines))
+        patience = dict.fromkeys(kinds, 9.0) | {"body_min_rate": 0}
         self.lobby = Lobby(
             [self.door],  # type: ignore[list-item]
             self.bell,
             size=size,
             body_buffer=1000,
-            deadlines=ClientDeadlines(body_min_rate=0, **{**patience, **deadlines}),
+            deadlines=ClientDeadlines(**{**patience, **deadlines}),
             refuse=self._refuse,
             notice=lambda event, **fields: self.notices.append(event),
         )
@@ -542,6 +543,14 @@ def test_a_request_that_has_begun_is_waited_for(room: Room) -> None:
     head.send(b"d\n")
     body.send(b"dy.")
     assert sorted(room.drain()) == ["POST", "head"]
+
+
+def test_nobody_is_waited_for_until_the_worker_is_killed(make_room: MakeRoom) -> None:
+    room = make_room(retirement=1.0)
+    room.let_in(b"hea", b"POST 5\nbo")
+    room.lobby.close_doors(drain=True)
+    room.turn_until(room.lobby.is_empty)
+    assert room.refused == ["the worker has to leave"] * 2
 
 
 def test_an_answer_that_has_begun_is_finished(room: Room) -> None:
