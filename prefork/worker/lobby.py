@@ -30,6 +30,7 @@ LAST_WORD_FRESH = 1.0  # the same for those who have not said a word yet
 LINGER = 10.0  # seconds at most for reading on after an early answer
 LINGER_SILENT = 2.0  # seconds of silence that end it
 LINGER_PIECE = 65536  # bytes read in one turn
+MOST_PASSED_OVER = 1 << 30  # bytes of a body, before its sender has to read
 
 
 class Lobby:
@@ -294,14 +295,35 @@ class Lobby:
         self.put_back(client, keep=False)
 
     def _drain(self, client: Client) -> None:
-        client.deadline = time.monotonic() + self._deadlines.write
+        """Send what it takes, until it has all.
+
+        Those who send all of a body before they read, as Apache does, have to get rid
+        of that first, though nobody wants it.
+        """
         try:
-            if client.flush():
-                self._settle(client)
-            else:
-                self._guests.keep(client, select.EPOLLOUT)
+            is_sent = client.flush()
         except ClientGone:
             self._guests.dismiss(client)
+            return
+        if is_sent:
+            self._settle(client)
+            return
+        events = select.EPOLLOUT
+        if not client.keep and client.has_unread_input() and self._pass_over(client):
+            events |= select.EPOLLIN
+        client.deadline = time.monotonic() + self._deadlines.write
+        self._guests.keep(client, events)
+
+    def _pass_over(self, client: Client) -> bool:
+        """Read a piece of what nobody wants; False if no more is to be expected."""
+        try:
+            count = len(os.read(client.fd, LINGER_PIECE))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        client.size += count
+        return count > 0 and client.size < MOST_PASSED_OVER
 
     def _settle(self, client: Client) -> None:
         """The answer is gone: what follows on this connection?"""

@@ -1,7 +1,9 @@
 """Bodies of requests on the wire: arriving late, in chunks, or not at all."""
 
+import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from serving import Server, eventually
@@ -21,6 +23,25 @@ def post(target: str, *headers: str) -> bytes:
 def in_chunks(data: bytes, size: int) -> bytes:
     pieces = (data[at : at + size] for at in range(0, len(data), size))
     return b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in pieces) + b"0\r\n\r\n"
+
+
+# ---- bodies that nobody wants
+
+
+def test_who_sends_all_before_reading_gets_an_answer_that_did_not_wait_for_it(
+    server: Server, tmp_path: Path
+) -> None:
+    """As Apache does; neither end of a unix socket holds that much."""
+    server.start("-w", "1", "-b", f"unix:{tmp_path}/app.sock")
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(10)
+    client.connect(f"{tmp_path}/app.sock")
+    with Wire(client) as wire:
+        wire.send(post("/big?size=900000", f"Content-Length: {12 << 20}"))
+        for _ in range(12):
+            wire.send(MEGABYTE)
+        answer = wire.read_answer()
+    assert len(answer.body) == 900_000
 
 
 # ---- whole bodies
