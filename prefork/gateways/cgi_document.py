@@ -86,8 +86,10 @@ class Document:
         ):
             return
         if head.is_chunked:
-            self._chunks = ChunkedBody()
+            self._chunks = self._chunks or ChunkedBody()
         data = self._decode(data, is_complete=is_complete)
+        if not data and not is_complete:
+            return  # the beginning of a chunk
         self._is_sent = is_complete
         self._reply.send(head.status, head.headers, data, complete=is_complete)
 

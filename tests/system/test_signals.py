@@ -5,7 +5,7 @@ import select
 import signal
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -48,15 +48,12 @@ def test_signals_come_in_order(pipe: SignalPipe) -> None:
     assert pipe.read_signals() == []
 
 
-def test_signals_that_are_put_back_are_pending_again(pipe: SignalPipe) -> None:
-    """For an exec, which a pipe does not survive.
-
-    In a child, which has one thread: another one here would take what we block.
-    """
+def in_a_child(check: Callable[[], None]) -> None:
+    """There is one thread: another one here would take what we block."""
     child = os.fork()
     if child == 0:
         try:
-            put_back_and_look(pipe)
+            check()
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -64,16 +61,21 @@ def test_signals_that_are_put_back_are_pending_again(pipe: SignalPipe) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def put_back_and_look(pipe: SignalPipe) -> None:
-    with blocked():
-        for number in (signal.SIGUSR1, signal.SIGWINCH, signal.SIGUSR1):
-            os.kill(os.getpid(), number)
-        assert pipe.read_signals() == []
-    with blocked():
-        pipe.put_back()
-        assert {*signal.sigpending()} == {signal.SIGUSR1, signal.SIGWINCH}
-        assert pipe.read_signals() == []
-    assert {*pipe.read_signals()} == {signal.SIGUSR1, signal.SIGWINCH}
+def test_signals_that_are_put_back_are_pending_again(pipe: SignalPipe) -> None:
+    """For an exec, which a pipe does not survive."""
+
+    def check() -> None:
+        with blocked():
+            for number in (signal.SIGUSR1, signal.SIGWINCH, signal.SIGUSR1):
+                os.kill(os.getpid(), number)
+            assert pipe.read_signals() == []
+        with blocked():
+            pipe.put_back()
+            assert {*signal.sigpending()} == {signal.SIGUSR1, signal.SIGWINCH}
+            assert pipe.read_signals() == []
+        assert {*pipe.read_signals()} == {signal.SIGUSR1, signal.SIGWINCH}
+
+    in_a_child(check)
 
 
 def test_a_signal_ends_a_wait(pipe: SignalPipe) -> None:
@@ -145,10 +147,13 @@ def test_a_child_can_leave_its_parents_pipe(pipe: SignalPipe) -> None:
 
 
 def test_what_is_blocked_comes_afterwards(pipe: SignalPipe) -> None:
-    with blocked():
-        os.kill(os.getpid(), signal.SIGUSR1)
-        assert pipe.read_signals() == []
-    assert pipe.read_signals() == [signal.SIGUSR1]
+    def check() -> None:
+        with blocked():
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert pipe.read_signals() == []
+        assert pipe.read_signals() == [signal.SIGUSR1]
+
+    in_a_child(check)
 
 
 def test_what_was_blocked_before_stays_so() -> None:

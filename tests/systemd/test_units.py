@@ -91,7 +91,7 @@ def test_a_fastcgi_program_is_kept_running(unit: Unit) -> None:
     machine.run("ln", "-sfn", "/srv/app/venv", "/srv/fcgi/venv")
     machine.write("/etc/prefork/fcgi.toml", "workers = 2\n")
     machine.start("prefork-fcgi@fcgi")
-    assert "0/2 busy" in machine.show("prefork-fcgi@fcgi", "StatusText")
+    assert "2/2 serve" in machine.show("prefork-fcgi@fcgi", "StatusText")
     request = [f"{BIN}/prefork", "request", "fastcgi+unix:/run/prefork/fcgi/fcgi.sock"]
     assert machine.do(*request, "/").code == 1  # it is there, and says nothing
     assert machine.do("systemctl", "reload", "prefork-fcgi@fcgi").code == 0

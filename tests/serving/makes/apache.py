@@ -14,6 +14,8 @@ from serving.make import (
 
 # Where the end comes with the beginning, and that is for the moment to decide.
 COUNTS = "says itself how long an answer is that it has whole"
+# A connection is closed behind such an answer, and taken for alive.
+IN_THAT_MOMENT = "sends the next request to a connection that is being closed"
 
 MODULES = """
     mpm_event authz_core env headers setenvif
@@ -68,12 +70,14 @@ APACHE = Make(
     ],
     spared=(
         "connections_are_kept",
+        "a_body_that_is_too_long_is_a_413",
         "an_error_after_the_head_is_seen_by_the_client",
         "an_answer_that_is_too_short_is_seen_by_the_client",
     ),
     below={r'"/" "(unix.*//prefork)/"': r'"/app" "\1/app"'},
     lacks={
         "connections_are_kept": {"scgi uwsgi": ONE_REQUEST},
+        "a_body_that_is_too_long_is_a_413": {"fastcgi": IN_THAT_MOMENT},
         "repeated_cookies_arrive_as_one": {"http fastcgi scgi uwsgi ajp": COMMA},
         "a_chunked_upload_arrives": {"scgi uwsgi": NO_LENGTH},
         "a_chunked_upload_of_nothing_arrives": {"scgi uwsgi": NO_LENGTH},
