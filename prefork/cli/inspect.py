@@ -72,19 +72,20 @@ def look_on(
         if options.save:
             saving = create(options.save, target.place, protocol, began)
             observer = Recorder(stack.enter_context(saving), viewer)
-        tell(f"listening on {listener.name}, for {target.place}; ^C ends it")
-        asyncio.run(run(Relay(listener, target, observer)))
+        words = f"listening on {listener.name}, for {target.place}; ^C ends it"
+        asyncio.run(run(Relay(listener, target, observer), words))
     tell(viewer.summary)
 
 
-async def run(relay: Relay) -> None:
-    """Until SIGINT or SIGTERM; then what is open is closed.
+async def run(relay: Relay, welcome: str) -> None:
+    """Until SIGINT or SIGTERM, as the welcome says; then what is open is closed.
 
     OSError if what is seen cannot be written any more.
     """
     task = asyncio.ensure_future(relay.run())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    tell(welcome)
     await asyncio.wait([task])
     if not task.cancelled():
         error = task.exception()

@@ -30,6 +30,7 @@ def command(server: Server, *arguments: str) -> list[str]:
 
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
+ENVIRONMENT.pop("COLUMNS", None)  # that of the terminal in which we are tested
 
 
 def once(server: Server, *arguments: str) -> str:

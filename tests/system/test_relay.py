@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -78,14 +78,16 @@ def backend() -> Iterator[socket.socket]:
         yield listener
 
 
+def address_of(backend: socket.socket) -> Address:
+    return Address(Kind.TCP, host="127.0.0.1", port=backend.getsockname()[1])
+
+
 @contextmanager
 def passage(
     backend: socket.socket,
 ) -> Iterator[tuple[Between, socket.socket, socket.socket]]:
     """The relay, a client of it, and the server's end of that client's connection."""
-    port = backend.getsockname()[1]
-    target = Address(Kind.TCP, host="127.0.0.1", port=port)
-    with Between(target) as between, between.connect() as client:
+    with Between(address_of(backend)) as between, between.connect() as client:
         server, _ = backend.accept()
         server.settimeout(10)
         with server:
@@ -211,6 +213,8 @@ def test_a_target_whose_queue_is_full_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_it_tells_that_time_passes_and_how_it_was_ended(backend: socket.socket) -> None:
-    with passage(backend) as (between, _, _):
+    with ExitStack() as still_open, Between(address_of(backend)) as between:
+        still_open.enter_context(between.connect())
+        still_open.enter_context(backend.accept()[0])
         eventually(lambda: between.memory.waits)
     assert between.memory.reasons == {1: "still open"}
