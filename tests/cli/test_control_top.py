@@ -29,8 +29,12 @@ def command(server: Server, *arguments: str) -> list[str]:
     return [*program, "--pid", str(server.pid), *arguments]
 
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
-ENVIRONMENT.pop("COLUMNS", None)  # that of the terminal in which we are tested
+OURS = {"COLUMNS", "LINES"}  # of the terminal in which we are tested
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name not in OURS},
+    "PYTHONPATH": str(ROOT),
+    "TERM": "xterm-256color",
+}
 
 
 def once(server: Server, *arguments: str) -> str:
