@@ -16,6 +16,7 @@ from prefork.worker.doors import Door
 from prefork.worker.outgoing import BytesPart, FilePart, Outgoing
 
 READ_SIZE = 4096
+DROPPED_AT_ONCE = 65536
 PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 RESET_ON_CLOSE = struct.pack("@ii", 1, 0)  # struct linger: on, seconds
 END_ON_CLOSE = struct.pack("@ii", 0, 0)
@@ -65,7 +66,7 @@ class Client:
         self.request: Request | None = None
         self.raw = b""  # of a request that came in one piece: all of it, and the rest
         self.parts: list[bytes] = []  # of the body, decoded
-        self.size = 0  # of these parts
+        self.size = 0  # of these parts, and of what was dropped
         self.since = 0.0  # when the body began
         self.keep = False  # another request may follow the answer
         self.has_open_end = False  # only closing ends the answer, and resets till then
@@ -184,6 +185,17 @@ class Client:
             return rest
         finally:
             connection.detach()
+
+    def drop_input(self) -> bool:
+        """Read a piece of what nobody wants; False at its end."""
+        try:
+            count = len(os.read(self.fd, DROPPED_AT_ONCE))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self.size += count
+        return count > 0
 
     def next_request(self) -> bytes:
         """Forget the request that was answered; return what followed it."""

@@ -29,7 +29,6 @@ LAST_WORD_IDLE = 0.5  # seconds that kept-alive clients have left when we retire
 LAST_WORD_FRESH = 1.0  # the same for those who have not said a word yet
 LINGER = 10.0  # seconds at most for reading on after an early answer
 LINGER_SILENT = 2.0  # seconds of silence that end it
-LINGER_PIECE = 65536  # bytes read in one turn
 MOST_PASSED_OVER = 1 << 30  # bytes of a body, before its sender has to read
 
 
@@ -309,21 +308,11 @@ class Lobby:
             self._settle(client)
             return
         events = select.EPOLLOUT
-        if not client.keep and client.has_unread_input() and self._pass_over(client):
+        is_unread = not client.keep and client.has_unread_input()
+        if is_unread and client.drop_input() and client.size < MOST_PASSED_OVER:
             events |= select.EPOLLIN
         client.deadline = time.monotonic() + self._deadlines.write
         self._guests.keep(client, events)
-
-    def _pass_over(self, client: Client) -> bool:
-        """Read a piece of what nobody wants; False if no more is to be expected."""
-        try:
-            count = len(os.read(client.fd, LINGER_PIECE))
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        client.size += count
-        return count > 0 and client.size < MOST_PASSED_OVER
 
     def _settle(self, client: Client) -> None:
         """The answer is gone: what follows on this connection?"""
@@ -356,16 +345,10 @@ class Lobby:
         """Read one piece: who goes on sending must not keep us from the others."""
         end = client.since + LINGER
         client.deadline = min(time.monotonic() + LINGER_SILENT, end)
-        try:
-            is_over = not os.read(client.fd, LINGER_PIECE)
-        except BlockingIOError:
-            is_over = False
-        except OSError:
-            is_over = True
-        if is_over:
-            self._guests.dismiss(client)
-        else:
+        if client.drop_input():
             self._guests.keep(client, select.EPOLLIN)
+        else:
+            self._guests.dismiss(client)
 
     # Leaving late
 
