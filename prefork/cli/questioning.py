@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefork.cli.pointing import PROTOCOLS, Place, parse_place, parse_target
 from prefork.protocols.asking.question import Pairs, Question, is_within
+from prefork.protocols.path import decode_percent, encode_path
 
 FORM = "application/x-www-form-urlencoded"
 SECRET = "PREFORK_AJP_SECRET"
@@ -56,21 +57,22 @@ def read_arguments(options: Namespace) -> tuple[Place, Question]:
     body = b"" if options.data is None else read_data(options.data)
     if body and not has(headers, "content-type"):
         headers.append(("Content-Type", FORM))
-    name, variables = options.script_name, {}
+    prefix, variables = options.script_name, {}
+    name = decode_percent(to_latin(prefix))
     script = place.program if place.address is None else options.script
     if script:
         path = Path(script).absolute()
-        name, variables = name or f"/{path.name}", describe_script(path)
-    target = parse_target(target or options.path or name or "/")
-    if options.script_name and not is_within(target.partition("?")[0], name):
-        target = name + target
+        name, variables = name or to_latin(f"/{path.name}"), describe_script(path)
+    target = parse_target(target or options.path or prefix or encode_path(name) or "/")
+    if prefix and not is_within(decode_percent(target.partition("?")[0]), name):
+        target = parse_target(prefix) + target
     return place, Question(
         method=options.request or ("GET" if options.data is None else "POST"),
         target=target,
         host=place.host,
         headers=headers,
         body=body,
-        script_name=to_latin(name),
+        script_name=name,
         variables=variables | dict(map(parse_param, options.param)),
         secret=options.secret or os.environ.get(SECRET, ""),
     )
@@ -116,7 +118,10 @@ def read_data(text: str) -> bytes:
     if text == "@-":
         return sys.stdin.buffer.read()
     if text.startswith("@"):
-        return Path(text[1:]).read_bytes()
+        try:
+            return Path(text[1:]).read_bytes()
+        except OSError as error:
+            raise ValueError(f"--data {text}: {error.strerror}") from error
     return os.fsencode(text)
 
 

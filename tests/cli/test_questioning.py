@@ -70,6 +70,17 @@ def test_a_path_is_within_the_script_name(path: str, target: str) -> None:
     assert (question.script_name, question.target) == ("/app", target)
 
 
+def test_the_script_name_is_decoded_as_the_path_is() -> None:
+    question = read("scgi+unix:s", "/a%20b/c", "--script-name", "/a%20b")
+    assert (question.script_name, question.target) == ("/a b", "/a%20b/c")
+    assert question.meta_variables["PATH_INFO"] == "/c"
+
+
+def test_a_body_that_cannot_be_read_is_told_by_its_option() -> None:
+    with pytest.raises(ValueError, match=r"--data @/no/such: No such file"):
+        read("scgi+unix:s", "-d", "@/no/such")
+
+
 def test_a_script_is_described_as_php_wants_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
