@@ -1,5 +1,6 @@
 """A bounded memory of answers, for texts that peers repeat."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -35,7 +36,7 @@ MOST_PIECES = 256
 LONGEST_PIECE = 2048  # bytes of one that is remembered
 
 
-class BytesMemo(dict[bytes, T]):
+class BytesMemo(dict[bytes, T], ABC):
     """What compute() makes of a piece of a message, for pieces that come again.
 
     At most MOST_PIECES * LONGEST_PIECE bytes, twice that with what was made of them.
@@ -43,8 +44,9 @@ class BytesMemo(dict[bytes, T]):
 
     __slots__ = ()
 
+    @abstractmethod
     def compute(self, key: bytes) -> T:
-        raise NotImplementedError
+        """What is to be remembered; what it raises passes."""
 
     def __missing__(self, key: bytes) -> T:
         answer = self.compute(key)
