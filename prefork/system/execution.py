@@ -10,13 +10,12 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Sequence
 
 from prefork.system.descriptors import close_on_exec
+from prefork.system.forking import fork_exec
 from prefork.system.processes import die_with
 from prefork.system.program import ALL_SIGNALS
 from prefork.system.refusal import explain_refusal
-from prefork.system.signals import blocked, unblock_all
 
 STDIN, STDOUT, STDERR = range(3)
 # Seconds.  A signal takes some µs, or until it is the turn of who is to hear it.
@@ -102,49 +101,25 @@ def execute(file: str, command: list[str], *, listener: int) -> Execution:
     """
     stdout, its_stdout = os.pipe2(os.O_CLOEXEC)
     stderr, its_stderr = os.pipe2(os.O_CLOEXEC)
-    failure, its_failure = os.pipe2(os.O_CLOEXEC)
     parent = os.getpid()
-    with blocked():
-        pid = os.fork()
-        if not pid:
-            _become(
-                file, command, (listener, its_stdout, its_stderr), its_failure, parent
-            )
-    for fd in (its_stdout, its_stderr, its_failure):
-        os.close(fd)
-    with open(failure, "rb") as pipe:
-        code = pipe.read()  # at once, or when exec has closed the other end
-    if code:
-        os.waitpid(pid, 0)
+
+    def become() -> None:
+        close_on_exec()
+        if not die_with(parent, signal.SIGKILL):
+            raise ProcessLookupError(errno.ESRCH, "the worker has died")
+        os.execv(file, command)
+
+    try:
+        standard = (listener, its_stdout, its_stderr)
+        pid = fork_exec(become, standard=standard, signals=ALL_SIGNALS)
+    except OSError as error:
         os.close(stdout)
         os.close(stderr)
-        raise explain_refusal(OSError(int(code), os.strerror(int(code)), file), file)
+        error.filename = file
+        raise explain_refusal(error, file) from None
+    finally:
+        os.close(its_stdout)
+        os.close(its_stderr)
     os.set_blocking(stdout, False)
     os.set_blocking(stderr, False)
     return Execution(pid, stdout, stderr)
-
-
-def _become(
-    file: str,
-    command: list[str],
-    standard: Sequence[int],
-    failure: int,
-    parent: int,
-) -> None:
-    """The child: nothing of ours is left in it but descriptors 0 to 2."""
-    code = errno.ESRCH
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in ALL_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        unblock_all()
-        os.setsid()
-        for fd, source in enumerate(standard):
-            os.dup2(source, fd)
-        close_on_exec()
-        if die_with(parent, signal.SIGKILL):
-            os.execv(file, command)
-    except OSError as error:
-        code = error.errno or code
-    os.write(failure, str(code).encode())
-    os._exit(1)
