@@ -8,6 +8,7 @@ same thing by clients of the same kind; and so does what follows from it.
 from collections.abc import Callable
 
 from prefork.errors import ProtocolError
+from prefork.protocols.memo import BytesMemo
 from prefork.protocols.terms import Terms
 from prefork.protocols.variables import (
     Pairs,
@@ -31,7 +32,7 @@ class Reader:
     as they came, and may raise ProtocolError.
     """
 
-    __slots__ = ("_check", "_known", "_parse", "_terms")
+    __slots__ = ("_check", "_clients", "_known", "_parse", "_terms")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Reader:
         self._terms = terms
         self._check = check
         self._known: dict[tuple[bytes, bytes], Asked] = {}
+        self._clients = Clients(parse)
 
     def read(
         self,
@@ -59,7 +61,7 @@ class Reader:
         `start`, `end`: where REMOTE_ADDR seems to begin, and REMOTE_PORT to end.
         `asked` takes what there was, if it is refused.
         """
-        if 0 <= start < end and (client := self._find_client(data[start:end])):
+        if 0 <= start < end and (client := self._clients[data[start:end]]):
             key = data[:start], data[end:]
             known = self._known.get(key) or self._learn(*key)
             if known is not None:
@@ -67,18 +69,6 @@ class Reader:
         variables = gather(self._parse(data), self._terms.limits)
         asked.update(variables)
         return self._finish(variables, remote)
-
-    def _find_client(self, data: bytes) -> dict[str, str] | None:
-        """Both of the client's variables, and nothing else; None if it is not so."""
-        try:
-            (name, address), (other, port) = self._parse(data)
-        except (ProtocolError, ValueError):  # of ValueError: not two of them
-            return None
-        if name != "REMOTE_ADDR" or other != "REMOTE_PORT":
-            return None
-        if "\0" in address or "\0" in port:
-            return None
-        return {name: address, other: port}
 
     def _learn(self, before: bytes, after: bytes) -> Asked | None:
         """None if the two do not make sense by themselves."""
@@ -106,3 +96,27 @@ class Reader:
         self._check(variables)
         length = read_length(variables, self._terms.limits)
         return complete(variables, self._terms, remote), length
+
+
+class Clients(BytesMemo[dict[str, str] | None]):
+    """The client's two variables, by their bytes; None if it is not these two.
+
+    Most clients ask more than once on a connection to their web server.
+    """
+
+    __slots__ = ("_parse",)
+
+    def __init__(self, parse: Callable[[bytes], Pairs]) -> None:
+        self._parse = parse
+
+    def compute(self, key: bytes) -> dict[str, str] | None:
+        """Both of the client's variables, and nothing else."""
+        try:
+            (name, address), (other, port) = self._parse(key)
+        except (ProtocolError, ValueError):  # of ValueError: not two of them
+            return None
+        if name != "REMOTE_ADDR" or other != "REMOTE_PORT":
+            return None
+        if "\0" in address or "\0" in port:
+            return None
+        return {name: address, other: port}
