@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check man soak fuzz bench cgi refork versus wheel clean tools
+.PHONY: help demo test again quick check man soak fuzz bench cgi refork versus wheel clean tools
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,9 @@ demo: $(VENV)/.with-prefork  ## serve contrib/demo on http://127.0.0.1:8000 (POR
 
 test: $(VENV)/.with-test tools  ## run all tests (ARGS='-k reload' for some, JOBS=4 at a time)
 	$(BIN)/python -m pytest -rfEs --tb=short -n $(JOBS) --dist loadgroup $(ARGS)
+
+again: $(VENV)/.with-test  ## run what has failed in the last run, one by one
+	$(BIN)/python -m pytest -rfEs --tb=short --last-failed --last-failed-no-failures none
 
 quick: $(VENV)/.with-test  ## run the tests that start no process
 	$(BIN)/python -m pytest -q -m 'not process and not slow and not frontend' $(ARGS)
