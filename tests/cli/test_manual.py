@@ -4,6 +4,9 @@ import re
 import shutil
 import signal
 import subprocess
+from contextlib import redirect_stdout, suppress
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,15 @@ def test_the_signals_in_the_page_of_the_command_are_those_of_the_master() -> Non
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_subcommand_is_in_the_page_of_the_control_program(name: str) -> None:
     assert f".It Cm {name}" in CONTROL.read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "exec"])
+def test_every_flag_of_a_subcommand_is_in_that_page(name: str) -> None:
+    with redirect_stdout(StringIO()) as said, suppress(SystemExit):
+        import_module(COMMANDS[name][0]).main(["--help"])
+    flags = re.findall(r"(?m)^  (?:-.*, )?--([a-z-]+)", said.getvalue())
+    page = CONTROL.read_text()
+    assert [flag for flag in flags if f"Fl -{flag}" not in page] == ["help"]
 
 
 def test_only_settings_have_more_to_be_said() -> None:
