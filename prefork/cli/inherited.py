@@ -4,8 +4,10 @@ The variables are taken from it, so that no child believes they were meant for i
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from prefork.config import Configuration
 from prefork.errors import ConfigError
@@ -21,6 +23,8 @@ from prefork.system.activation import (
     take_passed,
 )
 from prefork.system.notify import Notifier, take_notifier
+
+FLAG = re.compile(r"-b\w+\+fd://\d+")  # of ours; who writes it takes --bind, or a space
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +55,30 @@ def take_inherited() -> Inherited:
 
 
 def bind_flags(configuration: Configuration, sockets: Sequence[Passed]) -> list[str]:
-    """The arguments that have us serve the sockets of systemd; raises ConfigError."""
+    """The arguments that have us serve the sockets of systemd; raises ConfigError.
+
+    They come before all others, where a reload finds them: without_flags().
+    """
     if not sockets:
         return []
-    if (origin := configuration.origins["bind"]) != "default":
-        raise ConfigError(
-            f"{origin}: the server is given its sockets by systemd, and would not "
-            "open these (leave them out, or stop and disable the socket unit)"
-        )
+    refuse_addresses(configuration)
     settings = configuration.settings
     given = parse_protocols(settings.socket_protocol)
     default = GATEWAYS[settings.gateway].protocol or DEFAULT_PROTOCOL
     chosen = [choose_protocol(each.name, given, default=default) for each in sockets]
     binds = zip(chosen, sockets, strict=True)
-    return [f"--bind={protocol}+fd://{each.fd}" for protocol, each in binds]
+    return [f"-b{protocol}+fd://{each.fd}" for protocol, each in binds]
+
+
+def refuse_addresses(configuration: Configuration) -> None:
+    """Of a server that has the sockets of systemd; raises ConfigError."""
+    if (origin := configuration.origins["bind"]) != "default":
+        raise ConfigError(
+            f"{origin}: the server is given its sockets by systemd, and would not "
+            "open these (leave them out, or stop and disable the socket unit)"
+        )
+
+
+def without_flags(arguments: Sequence[str]) -> list[str]:
+    """The arguments of a server, but those that bind_flags() has made."""
+    return list(dropwhile(FLAG.fullmatch, arguments))

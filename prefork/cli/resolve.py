@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from prefork.cli.inherited import refuse_addresses, without_flags
 from prefork.config import load
 from prefork.errors import EXIT_CONFIG, EXIT_OK, ConfigError
 from prefork.settings.gateways import GATEWAYS
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load(arguments, os.environ, prog=prog, gateway=gateway).settings
         if not settings.is_complete:
             raise ConfigError("app: it is not named any more")
+        _refuse_addresses(arguments, prog=prog, gateway=gateway)
         settings = replace(settings, hosts=look_up(settings.bind))
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -37,6 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CONFIG
     print(to_json(settings))
     return EXIT_OK
+
+
+def _refuse_addresses(arguments: Sequence[str], *, prog: str, gateway: str) -> None:
+    """Beside the sockets of systemd, as a start does; raises ConfigError."""
+    if (own := without_flags(arguments)) != arguments:
+        refuse_addresses(load(own, os.environ, prog=prog, gateway=gateway))
 
 
 if __name__ == "__main__":

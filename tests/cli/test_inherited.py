@@ -70,6 +70,17 @@ def test_what_contradicts_them_is_bad_configuration(
     assert said in server.log
 
 
+def test_an_address_that_comes_later_is_bad_configuration_too(server: Server) -> None:
+    """Not ignored, so that the next start is not the first to say so."""
+    start(server, "http=0")
+    (server.directory / "prefork.toml").write_text('workers = 1\nbind = ":0"\n')
+    server.signal(SIGHUP)
+    said = "prefork.toml:2: the server is given its sockets by systemd"
+    server.wait_log(f"(?s)reload failed phase=check.*{said}")
+    assert server.get("/")[0] == 200
+    assert server.stop() == 0
+
+
 def test_a_name_that_means_nothing_is_bad_configuration(server: Server) -> None:
     server.start(
         bind=None, program="activated", env={"ACTIVATED": "htttp=0"}, wait=False
