@@ -21,7 +21,8 @@ from prefork.system.listen import Listener, open_listener
 AUTOMATIC, NOWHERE = "auto", "none"
 BACKLOG = 128  # who finds it full waits; the master accepts all that wait at once
 ROOT = 0
-_OURS = re.compile(r"@prefork/\d+(\.\d)?")
+NAMES = 100  # of one pid: so many containers may share the network, each with a pid 1
+_OURS = re.compile(r"@prefork/\d+(\.\d+)?")
 _LISTENING = "00010000"  # __SO_ACCEPTCON, in the flags of /proc/net/unix
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _TIMEVAL = struct.Struct("@ll")  # struct timeval: seconds, microseconds
@@ -55,7 +56,7 @@ def open_door(where: str) -> Listener | None:
     if where != AUTOMATIC:
         return _open(parse_bind(f"unix:{where}"))
     # A master of another pid namespace may have our pid, and so our name.
-    for more in ("", *(f".{number}" for number in range(1, 10))):
+    for more in ("", *(f".{number}" for number in range(1, NAMES))):
         try:
             return _open(Address(Kind.ABSTRACT, path=f"prefork/{os.getpid()}{more}"))
         except SystemRefusal as refusal:
