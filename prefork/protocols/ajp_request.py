@@ -33,6 +33,8 @@ KNOWN = {
 }
 PREFIX = "AJP_"  # of all others, which could else be any variable (CVE-2020-1938)
 
+NEVER_OF_LIGHTTPD = {"REMOTE_HOST", "REMOTE_PORT", "SSL_SESSION_ID"}
+
 # Where the attributes begin that are different for each client of Apache's; all that
 # stands between them and the line comes again and again.
 PER_CLIENT = b"\x0a\x00\x0fAJP_REMOTE_PORT\x00"
@@ -68,6 +70,8 @@ class ForwardRequests:
 
     def parse(self, payload: bytes) -> tuple[dict[str, str], str]:
         """The variables that a packet carries, to be completed; and the secret."""
+        if len(payload) > self._limits.variables_size:
+            raise ProtocolError("FORWARD_REQUEST too long", status=431)
         try:
             variables = self._read(payload, payload.decode("latin-1"))
         except IndexError:
@@ -198,8 +202,13 @@ def place_target(variables: dict[str, str]) -> None:
 def is_of_lighttpd(variables: dict[str, str]) -> bool:
     """Did lighttpd send this, which decodes the path and frames bodies its own way?
 
-    It always says how long the body is, even if there is none, and never from which
-    port the client comes, as Apache and mod_jk do.  (To decode again what it has
-    decoded would undo what it denies by the path.)
+    It always says how long the body is, even if there is none, and names no Host only
+    for HTTP/1.0; and never from which port or host the client comes, as Apache and
+    mod_jk do, nor any request attribute.  (To decode again what it has decoded would
+    undo what it denies by the path.)
     """
-    return "REMOTE_PORT" not in variables and "CONTENT_LENGTH" in variables
+    if "CONTENT_LENGTH" not in variables or not NEVER_OF_LIGHTTPD.isdisjoint(variables):
+        return False
+    if "HTTP_HOST" not in variables and variables.get("SERVER_PROTOCOL") != "HTTP/1.0":
+        return False
+    return not any(name.startswith(PREFIX) for name in variables)

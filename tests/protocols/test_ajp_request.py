@@ -116,9 +116,37 @@ def test_there_is_always_a_query_string() -> None:
 
 def test_lighttpd_has_decoded_the_path_already() -> None:
     """It says no port of the client's, and always a length."""
-    seen = variables("/a b/\xc3\xb6%41", ("Content-Length", "0"), attributes=b"")
+    fields = [("Content-Length", "0"), ("Host", "x.org")]
+    seen = variables("/a b/\xc3\xb6%41", *fields, attributes=b"")
     assert seen["PATH_INFO"] == "/a b/\xc3\xb6%41"
     assert seen["REQUEST_URI"] == "/a%20b/%C3%B6%2541"
+    old = variables("/%41", fields[0], protocol="HTTP/1.0", attributes=b"")
+    assert old["PATH_INFO"] == "/%41"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"host": "client.example"},
+        {"host": ""},
+        {"attributes": ajp.PORT},
+        {"attributes": ajp.named("JK_LB_ACTIVATION", "ACT")},
+        {"attributes": ajp.coded(0x06, "route")},
+        {"attributes": ajp.coded(0x09, "session")},
+    ],
+)
+def test_others_that_say_a_length_are_not_taken_for_lighttpd(
+    more: dict[str, object],
+) -> None:
+    """Not all that speak AJP say the client's port, as Apache and mod_jk do."""
+    fields = [("Content-Length", "0"), ("Host", "x.org")]
+    seen = variables("/a%20b", *fields, **{"attributes": b"", **more})
+    assert (seen["PATH_INFO"], seen["REQUEST_URI"]) == ("/a b", "/a%20b")
+
+
+def test_without_a_host_it_is_not_lighttpd() -> None:
+    seen = variables("/a%20b", ("Content-Length", "0"), attributes=b"")
+    assert (seen["PATH_INFO"], seen["REQUEST_URI"]) == ("/a b", "/a%20b")
 
 
 def test_options_may_be_asked_of_no_path() -> None:
@@ -279,6 +307,14 @@ def test_there_is_a_limit_to_the_variables() -> None:
     conversation = open_conversation("ajp", limits=Limits(variables=20))
     with pytest.raises(ProtocolError, match="too many variables") as error:
         conversation.feed(ajp.forward("/", *fields))
+    assert error.value.status == 431
+
+
+def test_there_is_a_limit_to_their_size() -> None:
+    conversation = open_conversation("ajp", limits=Limits(variables_size=1000))
+    assert conversation.feed(ajp.forward("/", ("X", "y" * 800)))
+    with pytest.raises(ProtocolError, match="too long") as error:
+        conversation.feed(ajp.forward("/", ("X", "y" * 1000)))
     assert error.value.status == 431
 
 
