@@ -57,7 +57,8 @@ class Fastcgi:
         # that the connection didn't use TCP/IP transport), the application responds
         # by closing the connection."
         if self.web_servers is not None:
-            peer = remote.get("REMOTE_ADDR") or "unix"
+            # An IPv6 listener sees its IPv4 peers under this prefix.
+            peer = remote.get("REMOTE_ADDR", "").removeprefix("::ffff:") or "unix"
             if peer not in self.web_servers:
                 raise ProtocolError(f"{peer} is not in FCGI_WEB_SERVER_ADDRS")
         return FastcgiConversation(self, remote)
