@@ -11,9 +11,12 @@ from prefork.errors import TimedOut, Unreachable
 from prefork.system.address import Address, Kind
 from prefork.system.local import connect
 
+LEAST = 0.001  # seconds: the system takes 0 for as long as it likes, and no less
+
 
 def reach(address: Address, *, within: float) -> socket.socket:
     """Connect; Unreachable, or TimedOut, says why that is not possible."""
+    within = max(within, LEAST)
     try:
         if address.kind is Kind.TCP:
             return socket.create_connection((address.host, address.port), within)

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from prefork.protocols.path import decode_percent
 
 Pairs = list[tuple[str, str]]
+# RFC 9110 8.6: "a user agent normally sends Content-Length in a POST request even when
+# the value is 0 (indicating empty content)."  lighttpd answers 411 otherwise.
+WITH_CONTENT = {"PATCH", "POST", "PUT"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,8 @@ class Question:
         """The fields of HTTP, with those that nobody has written."""
         given = {name.lower() for name, _ in self.headers}
         fields = [] if "host" in given else [("Host", self.host)]
-        if self.body and not given & {"content-length", "transfer-encoding"}:
+        has_content = self.body or self.method in WITH_CONTENT
+        if has_content and not given & {"content-length", "transfer-encoding"}:
             fields.append(("Content-Length", str(len(self.body))))
         return fields + self.headers
 

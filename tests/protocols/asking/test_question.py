@@ -15,6 +15,13 @@ def test_names_the_host_and_the_length() -> None:
     ]
 
 
+def test_says_that_a_body_is_empty_where_there_might_be_one() -> None:
+    for method, length in [("POST", "0"), ("PUT", "0"), ("GET", None), ("HEAD", None)]:
+        question = Question(method=method)
+        assert dict(question.fields).get("Content-Length") == length
+        assert question.meta_variables.get("CONTENT_LENGTH") == length
+
+
 @pytest.mark.parametrize(
     "field", [("content-length", "9"), ("Transfer-Encoding", "chunked")]
 )
