@@ -16,6 +16,7 @@ COMMANDS = {"prefork-wsgi": "prefork.cli.wsgi", "prefork": "prefork.cli.control"
 KNOCKS = "/opt/prefork/tests/programs/knocks.py"
 APPLICATION = (PROGRAMS / "under_systemd.py").read_text()
 SOCKET = "/run/prefork/prefork.sock"
+WEB_SERVER = ("setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups")
 
 
 def furnish(machine: Systemd) -> None:
@@ -105,9 +106,9 @@ class Unit:
     def ask(
         self, path: str = "/", *, at: str = f"unix:{SOCKET}", more: str = ""
     ) -> str:
-        """What is answered, by `prefork request`."""
+        """What a web server is answered, by `prefork request`."""
         command = [f"{BIN}/prefork", "request", "--timeout", "30", *more.split()]
-        return self.machine.run(*command, at, path)
+        return self.machine.run(*WEB_SERVER, *command, at, path)
 
     def asking(self, path: str) -> "subprocess.Popen[str]":
         """The same, while something else happens."""

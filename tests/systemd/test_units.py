@@ -3,7 +3,7 @@
 import pytest
 from serving import eventually
 from serving.systemd import UNITS
-from serving.unit import APPLICATION, BIN, CONTRIB, Unit
+from serving.unit import APPLICATION, BIN, CONTRIB, WEB_SERVER, Unit
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -92,10 +92,14 @@ def test_a_fastcgi_program_is_kept_running(unit: Unit) -> None:
     machine.write("/etc/prefork/fcgi.toml", "workers = 2\n")
     machine.start("prefork-fcgi@fcgi")
     assert "2/2 serve" in machine.show("prefork-fcgi@fcgi", "StatusText")
-    request = [f"{BIN}/prefork", "request", "fastcgi+unix:/run/prefork/fcgi/fcgi.sock"]
+    at = "fastcgi+unix:/run/prefork/fcgi.fcgi.sock"
+    request = [*WEB_SERVER, f"{BIN}/prefork", "request", at]
     assert machine.do(*request, "/").code == 1  # it is there, and says nothing
     assert machine.do("systemctl", "reload", "prefork-fcgi@fcgi").code == 0
-    assert machine.do("systemctl", "stop", "prefork-fcgi@fcgi").code == 0
+    assert machine.do("systemctl", "restart", "prefork-fcgi@fcgi").code == 0
+    assert machine.do(*request, "/").code == 1
+    both = ["prefork-fcgi@fcgi.socket", "prefork-fcgi@fcgi"]
+    assert machine.do("systemctl", "stop", *both).code == 0
 
 
 def test_a_port_below_1024_needs_a_capability_and_no_root(unit: Unit) -> None:
