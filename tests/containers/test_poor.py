@@ -59,7 +59,7 @@ def test_pipes_that_nobody_reads_hold_up_nobody(container: Container) -> None:
         tap.pour_until(" ready workers=")
         container.wait_ready()
         with Load(container, clients=2) as load:
-            eventually(lambda: load.answered > 1500)
+            eventually(lambda: load.answered > 1500, within=60)
         assert load.failures == []
         tap.pour_until("GET / HTTP/1.1")
         assert container.get("/")[0] == 200

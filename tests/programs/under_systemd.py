@@ -22,6 +22,14 @@ def sleep(environ):
     return "slept"
 
 
+def wait(environ):
+    """Until somebody makes the file `go` in the service's own directory."""
+    go = Path(os.environ["RUNTIME_DIRECTORY"]) / "go"
+    while not go.exists():
+        time.sleep(0.01)
+    return "waited"
+
+
 def fail(environ):
     raise RuntimeError("on purpose")
 
@@ -53,6 +61,7 @@ ANSWERS = {
     "/surroundings": surroundings,
     "/everything": use_everything,
     "/sleep": sleep,
+    "/wait": wait,
     "/fail": fail,
     "/protocol": lambda environ: environ["SERVER_PROTOCOL"],
 }

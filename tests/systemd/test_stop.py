@@ -20,12 +20,13 @@ def test_a_stop_may_take_longer_than_systemd_would_wait(unit: Unit) -> None:
 
 def test_a_stop_says_that_it_is_one(unit: Unit) -> None:
     unit.start()
-    asked = unit.asking("/sleep?2")
+    asked = unit.asking("/wait")
     eventually(unit.busy)
     unit.kill("TERM")
     eventually(lambda: unit.state.startswith("deactivating"))
-    assert "stopping" in unit.show("StatusText")
-    assert asked.communicate(timeout=30)[0] == "slept"
+    eventually(lambda: "stopping" in unit.show("StatusText"))
+    unit.machine.write("/run/prefork-app/go", "")
+    assert asked.communicate(timeout=30)[0] == "waited"
     eventually(lambda: unit.state == "inactive dead")
 
 
