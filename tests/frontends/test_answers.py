@@ -75,11 +75,16 @@ def test_a_long_stream_arrives_whole(front: FrontEnd) -> None:
 
 
 def test_a_stream_arrives_while_it_is_made(front: FrontEnd) -> None:
-    with closing(front.connect()) as connection:
-        connection.request("GET", "/trickle")
-        response = connection.getresponse()
-        assert response.read1(100) == b"chunk 0\n"
-        assert response.read() == b"chunk 1\n"
+    """Of a machine that is busy the first piece may wait for the second one, once."""
+    for _ in range(3):
+        with closing(front.connect()) as connection:
+            connection.request("GET", "/trickle")
+            response = connection.getresponse()
+            first = response.read1(100)
+            assert first + response.read() == b"chunk 0\nchunk 1\n"
+        if first == b"chunk 0\n":
+            return
+    raise AssertionError("it arrives when it is whole")
 
 
 def test_several_answers_over_one_connection_of_a_client(front: FrontEnd) -> None:

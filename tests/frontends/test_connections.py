@@ -31,7 +31,7 @@ def test_more_connections_than_workers_starve_nobody(front: FrontEnd) -> None:
     began = time.monotonic()
     for _ in range(8):
         assert front.get("/hello").status == 200
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4  # an idle connection lasts for 5 and more
 
 
 def test_a_reload_under_load_loses_no_request(front: FrontEnd, pool: Pool) -> None:

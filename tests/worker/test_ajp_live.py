@@ -131,16 +131,21 @@ def test_a_packet_that_comes_in_two_parts_is_not_waited_for(server: Server) -> N
     the first has arrived."""
     server.start("-w", "1", bind="ajp://127.0.0.1:0")
     port = int(server.log.partition("listening on=ajp://127.0.0.1:")[2].split()[0])
-    began = time.monotonic()
-    with ajp.Wire(socket.create_connection(("127.0.0.1", port), 20)) as wire:
-        wire.send(ajp.forward("/digest", sized(len(MEGABYTE)), **POST))
-        for at in range(0, len(MEGABYTE), 8186):
-            packet = ajp.body(MEGABYTE[at : at + 8186])
-            wire.send(packet[:4])
-            wire.send(packet[4:])
-            code, _ = wire.read_packet() or (0, b"")
-            assert code == (6 if at + 8186 < len(MEGABYTE) else 4)
-    assert time.monotonic() - began < 3  # 129 times 40 ms, otherwise
+
+    def upload() -> float:
+        began = time.monotonic()
+        with ajp.Wire(socket.create_connection(("127.0.0.1", port), 20)) as wire:
+            wire.send(ajp.forward("/digest", sized(len(MEGABYTE)), **POST))
+            for at in range(0, len(MEGABYTE), 8186):
+                packet = ajp.body(MEGABYTE[at : at + 8186])
+                wire.send(packet[:4])
+                wire.send(packet[4:])
+                code, _ = wire.read_packet() or (0, b"")
+                assert code == (6 if at + 8186 < len(MEGABYTE) else 4)
+        return time.monotonic() - began
+
+    # 129 times 40 ms, otherwise; a busy machine takes its time as well, now and then.
+    assert any(upload() < 3 for _ in range(3))
 
 
 def test_a_body_that_dribbles_holds_no_worker(start: Start) -> None:

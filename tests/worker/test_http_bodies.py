@@ -174,7 +174,7 @@ def test_a_client_that_uploads_in_vain_holds_no_worker(server: Server) -> None:
             before = time.monotonic()
             for _ in range(5):
                 assert server.get("/") == (200, b"hello\n")
-            assert time.monotonic() - before < 2
+            assert time.monotonic() - before < 8  # it would read on for 10
         finally:
             stop.set()
             uploader.join()
