@@ -171,3 +171,4 @@ def test_what_is_written_for_a_client_that_has_left_ends_the_program(
         wire.read(15)
     server.wait_log("lost client")
     assert server.get("/")[0] in (403, 404)
+    assert not os.path.exists(f"/proc/{(site / 'pid').read_text().strip()}")

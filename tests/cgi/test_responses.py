@@ -15,10 +15,16 @@ Write = Callable[..., Path]
 Serve = Callable[..., Server]
 
 
-def ask(server: Server, target: str, *, version: str = "1.1") -> bytes:
+def ask(
+    server: Server, target: str, *, version: str = "1.1", begun: Path | None = None
+) -> bytes:
+    """The answer to the end; `begun` is created when the first of it is here."""
     with Wire(server.connect(timeout=20)) as wire:
         wire.send(f"GET {target} HTTP/{version}\r\nHost: x\r\n\r\n".encode())
-        return wire.read_rest()
+        start = wire.read(15)
+        if begun is not None:
+            begun.touch()
+        return start + wire.read_rest()
 
 
 RESPONSES = [
@@ -51,11 +57,12 @@ def test_a_web_server_gets_an_nph_response_in_its_own_words(
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 def test_the_answer_of_a_program_that_is_killed_does_not_look_whole(
-    serve: Serve, sh: Write, server: Server, version: str
+    serve: Serve, sh: Write, server: Server, site: Path, version: str
 ) -> None:
-    sh("a.cgi", f"{HEAD} echo half; sleep 0.3; kill -9 $$")
+    wait = "until [ -e begun ]; do sleep 0.02; done"
+    sh("a.cgi", f"{HEAD} echo half; {wait}; kill -9 $$")
     serve("-w", "1")
-    answer = ask(server, "/a.cgi", version=version)
+    answer = ask(server, "/a.cgi", version=version, begun=site / "begun")
     end = b"half\n\r\n" if version == "1.1" else b"[RESET]"
     assert answer.endswith(end)
     line = server.wait_log("program failed.*")[0]
@@ -66,6 +73,6 @@ def test_so_does_not_that_of_one_that_falls_silent(
     serve: Serve, sh: Write, server: Server
 ) -> None:
     sh("a.cgi", f"{HEAD} echo half; sleep 60")
-    serve("-w", "1", "--cgi-timeout", "0.3")
+    serve("-w", "1", "--cgi-timeout", "1")
     assert ask(server, "/a.cgi").endswith(b"half\n\r\n")
     server.wait_log("cannot answer.*answer=cut.*was silent")

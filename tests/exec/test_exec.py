@@ -162,13 +162,12 @@ def test_a_copy_that_does_not_leave_is_killed_with_all_it_has_started(
     options = (*ONE, "--retire-signal", "USR2", "--graceful-timeout", "1")
     keeper.keep(program, "deaf", "child", options=options)
     (copy,) = keeper.copies()
-    group = [pid for pid in keeper.processes() if _group_of(pid) == copy]
-    assert len(group) == 2
+    eventually(lambda: [*map(_group_of, keeper.processes())].count(copy) == 2)
     with keeper.pending("/20000") as answered:
         keeper.stop()
         assert "killed by prefork: over its graceful timeout" in keeper.log
         assert not answered()
-    assert not keeper.processes()
+    eventually(lambda: not keeper.processes())
 
 
 def _group_of(pid: int) -> int:
@@ -235,7 +234,7 @@ def test_an_upgrade_leaves_the_copies_alone_until_the_reload(
     before = keeper.copies()
     assert keeper.control("upgrade").returncode == 0
     assert "upgraded master" in keeper.log
-    assert not set(before) & set(keeper.copies())
+    eventually(lambda: not set(before) & set(keeper.copies()))
     assert keeper.stop() == 0
 
 

@@ -27,6 +27,8 @@ from prefork.system.scratch import open_scratch
 
 pytestmark = pytest.mark.process
 
+# What a program waits for until the first of its answer has been sent.
+UNTIL_BEGUN = "until [ -e begun ]; do sleep 0.02; done"
 VARIABLES = {
     "REQUEST_METHOD": "GET",
     "SCRIPT_NAME": "",
@@ -43,8 +45,9 @@ VARIABLES = {
 class Recorder:
     """A reply that keeps what it was told, and a client that can leave."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Path) -> None:
         self.ours, self.client = socket.socketpair()
+        self._begun = begun  # a file for the program to see
         self.started = False
         self.status = ""
         self.headers: list[tuple[str, str]] = []
@@ -63,6 +66,7 @@ class Recorder:
         self.started = True
         self.status, self.headers, self.body = status, list(headers), chunk
         self.is_complete = complete
+        self._begun.touch()
 
     def send_file(self, *_: object) -> bool:
         return False
@@ -109,7 +113,7 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.said: list[tuple[str, dict[str, Any]]] = []
-        self.reply = Recorder()
+        self.reply = Recorder(root / "begun")
         self.patience = 5.0
         self.limits: dict[int, int] = {}
         self.pids: list[int] = []
@@ -194,7 +198,7 @@ def test_a_child_that_holds_the_output_is_not_waited_for(bench: Bench) -> None:
 
 
 def test_a_silent_program_is_ended_with_all_its_children(bench: Bench) -> None:
-    bench.patience = 0.3
+    bench.patience = 1.0  # until when it has to have written that
     bench.sh(f"trap '' TERM; sleep 60 & echo $$ $! > {bench.root}/pids; wait; wait")
     assert bench.ask().status == "504 Gateway Timeout"
     for pid in (bench.root / "pids").read_text().split():
@@ -311,8 +315,8 @@ def test_chunks_of_a_program_are_no_part_of_the_document(bench: Bench) -> None:
     [
         ("no chunks at all", "500 Internal Server Error", False),
         ("3\\r\\n", "500 Internal Server Error", False),
-        ("3\\r\\nabc\\r\\n'; sleep 0.2; printf 'oops\\r\\n", "202 Nph", True),
-        ("3\\r\\nabc\\r\\n'; sleep 0.2; printf '", "202 Nph", True),
+        (f"3\\r\\nabc\\r\\n'; {UNTIL_BEGUN}; printf 'oops\\r\\n", "202 Nph", True),
+        (f"3\\r\\nabc\\r\\n'; {UNTIL_BEGUN}; printf '", "202 Nph", True),
     ],
 )
 def test_chunks_that_are_none_are_no_answer(
@@ -441,7 +445,7 @@ def test_stderr_is_logged(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (40, "signal 40")])
 @pytest.mark.parametrize(
-    ("more", "status"), [("", "500"), ("echo; echo half; sleep 0.2;", "200")]
+    ("more", "status"), [("", "500"), (f"echo; echo half; {UNTIL_BEGUN};", "200")]
 )
 def test_what_a_program_wrote_that_was_killed_is_not_whole(
     bench: Bench, number: int, name: str, more: str, status: str
