@@ -42,8 +42,19 @@ class Stage:
         self._probe = probe
 
     def play(self, case: Case, program: Path) -> Result:
-        """Run a case until what is seen is what was recorded, or patience is out."""
+        """Run a case until what is seen is what was recorded, or patience is out.
+
+        Where a child has to fail within 100 ms it may be the fault of a busy machine
+        if it does not: such a case has three chances.
+        """
         recorded = complete(case["recorded"])
+        for _ in range(3 if ": child " in recorded["stderr"] else 1):
+            seen = self._play_once(case, program, recorded)
+            if seen == recorded:
+                break
+        return seen
+
+    def _play_once(self, case: Case, program: Path, recorded: Result) -> Result:
         with self._scene(case, program) as names, adopting_orphans():
             act = Act(case, program, names)
             try:

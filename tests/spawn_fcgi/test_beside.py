@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from serving.eventually import PATIENCE
+from serving.eventually import PATIENCE, eventually
 
 STARTUP = Path(__file__).parents[1] / "startup.py"
 IN_USE = "spawn-fcgi: socket is already in use, can't spawn\n"
@@ -66,17 +66,24 @@ def test_waits_where_the_queue_is_full(
 def test_only_the_first_child_is_given_time_to_fail(
     program: Path, work: Path, arguments: list[str]
 ) -> None:
-    """Whether the others have failed when they are looked at is a race."""
+    """Whether the others have failed when they are looked at is a race.
+
+    And 100 ms are not enough for the first one on a machine that is very busy.
+    """
     options = ["-s", work / "s", "-F", "3", "-P", work / "pid", "--"]
-    done = subprocess.run(
-        [program, *options, *arguments], capture_output=True, text=True, check=False
-    )
-    pids = re.findall(r"PID: (\d+)\n", done.stdout)
-    failures = done.stderr.splitlines()
-    assert set(failures) == {"spawn-fcgi: child exited with: 2"}
-    assert len(pids) + len(failures) == 3
-    assert (work / "pid").read_text().split() == pids
-    assert done.returncode == 2
+
+    def is_so() -> bool:
+        done = subprocess.run(
+            [program, *options, *arguments], capture_output=True, text=True, check=False
+        )
+        pids = re.findall(r"PID: (\d+)\n", done.stdout)
+        failures = done.stderr.splitlines()
+        assert set(failures) == {"spawn-fcgi: child exited with: 2"}
+        assert len(pids) + len(failures) == 3
+        assert (work / "pid").read_text().split() == pids
+        return done.returncode == 2
+
+    eventually(is_so, within=3)
 
 
 @pytest.mark.parametrize(
