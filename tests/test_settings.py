@@ -24,7 +24,9 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_there_are_as_many_descriptions_as_fields() -> None:
-    assert [*SETTINGS, "gateway", "hosts"] == [field.name for field in fields(Settings)]
+    assert [*SETTINGS, "gateway", "hosts", "owner"] == [
+        field.name for field in fields(Settings)
+    ]
 
 
 def test_every_group_begins_with_a_setting() -> None:

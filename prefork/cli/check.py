@@ -9,6 +9,7 @@ from typing import Any
 from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.report import report, report_missing_app
 from prefork.config import Configuration, load
+from prefork.config.meaning import find_meanings
 from prefork.errors import EXIT_OK, PreforkError
 from prefork.settings import Settings
 from prefork.settings.gateways import GATEWAYS, WSGI
@@ -57,6 +58,7 @@ def check(arguments: Sequence[str], *, gateway: str, as_json: bool) -> int:
     print((format_json if as_json else format_table)(configuration), flush=True)
     if not configuration.settings.is_complete:
         return report_missing_app(prog=PROG, gateway=gateway)
+    find_meanings(configuration.settings)
     load_application(configuration.settings)
     if not as_json:
         print("ok")

@@ -9,15 +9,14 @@ stdout, as JSON; what is wrong with them goes to stderr.
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from prefork.cli.inherited import refuse_addresses, without_flags
 from prefork.config import load
+from prefork.config.meaning import find_meanings
 from prefork.errors import EXIT_CONFIG, EXIT_OK, ConfigError
 from prefork.settings.gateways import GATEWAYS
 from prefork.settings.registry import to_json
 from prefork.system import home
-from prefork.system.names import look_up
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not settings.is_complete:
             raise ConfigError("app: it is not named any more")
         _refuse_addresses(arguments, prog=prog, gateway=gateway)
-        settings = replace(settings, hosts=look_up(settings.bind))
+        settings = find_meanings(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return error.exit_status

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 
 from setproctitle import getproctitle
 
 from prefork.cli.inherited import Inherited
 from prefork.config import Configuration
+from prefork.config.meaning import find_meanings
 from prefork.errors import PreforkError
 from prefork.master.handover import State
 from prefork.master.listeners import Listeners
@@ -21,7 +21,6 @@ from prefork.system.daemon import Handshake, detach, is_file
 from prefork.system.descriptors import check_enough
 from prefork.system.listen import Listener
 from prefork.system.local import open_door
-from prefork.system.names import look_up
 from prefork.system.notify import Notifier
 from prefork.system.pidfile import PidFile
 from prefork.system.signals import hold_back
@@ -63,7 +62,7 @@ def _serve(
     handshake: Handshake | None,
 ) -> int:
     hold_back()
-    settings = replace(settings, hosts=look_up(settings.bind, patience=NAME_PATIENCE))
+    settings = find_meanings(settings, patience=NAME_PATIENCE)
     with ExitStack() as at_exit:
         listeners = Listeners(settings, left=inherited.left.listeners)
         at_exit.callback(listeners.close)

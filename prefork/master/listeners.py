@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from prefork.errors import ConfigError, PreforkError
+from prefork.errors import PreforkError
 from prefork.settings import Settings
-from prefork.system import listen, privileges
+from prefork.system import listen
 from prefork.system.exposure import check_exposure
 from prefork.system.listen import Listener, same
 from prefork.system.names import understand
@@ -24,13 +24,7 @@ class Terms:
 
     @classmethod
     def read(cls, settings: Settings) -> "Terms":
-        """Raises ConfigError for an owner that this system does not know."""
-        owner = None
-        if settings.socket_owner:
-            user, _, group = settings.socket_owner.partition(":")
-            identity = privileges.look_up(user, group)
-            owner = (identity.uid, identity.gid)
-        return cls(settings.backlog, settings.socket_mode, owner)
+        return cls(settings.backlog, settings.socket_mode, settings.owner)
 
 
 class Listeners:
@@ -132,10 +126,7 @@ class Listeners:
     def adjust(self, settings: Settings) -> list[str]:
         """Have those that are open keep to the terms of a configuration in force
         from now on; returns what could not be done."""
-        try:
-            before, self._terms = self._terms, Terms.read(settings)
-        except ConfigError as error:  # its owner was there a moment ago
-            return [str(error)]
+        before, self._terms = self._terms, Terms.read(settings)
         if self._terms == before:  # and what an operator has changed stays so
             return []
         return [c for each in self.open if (c := _adjust(each, self._terms))]

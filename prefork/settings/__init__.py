@@ -36,6 +36,7 @@ class Settings(Process, Clients, Serving):  # of bases, the last one's fields co
     # Not set by anyone:
     gateway: str = WSGI  # of GATEWAYS, by which command it is
     hosts: tuple[str, ...] = ()  # NAME=NUMBER: what the names in `bind` mean just now
+    owner: tuple[int, int] | None = None  # uid, gid: who `socket_owner` is just now
 
     @property
     def is_complete(self) -> bool:

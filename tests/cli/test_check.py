@@ -97,6 +97,13 @@ def test_a_wrong_setting_exits_78(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", message)
 
 
+def test_an_owner_that_nobody_knows_exits_78(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--socket-owner", "nobody-knows-this", "app:wsgi"]) == 78
+    assert "nobody-knows-this" in capsys.readouterr().err
+
+
 def test_no_application_exits_2_but_shows_the_settings(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prefork.errors import ConfigError, SystemRefusal
+from prefork.errors import SystemRefusal
 from prefork.master.listeners import Listeners
 from prefork.settings import Settings
 from prefork.system.listen import Listener
@@ -90,15 +90,6 @@ def test_what_cannot_be_changed_is_told(
     monkeypatch.setattr("os.chown", refuse)
     complaints = listeners.adjust(Settings(socket_mode=0o666))
     assert complaints == [f"{listeners.open[0].url}: Operation not permitted"]
-
-
-def test_an_owner_that_nobody_knows_is_refused_in_time(
-    opened: list[Listeners], tmp_path: Path
-) -> None:
-    bind = f"unix:{tmp_path / 'app.sock'}"
-    listeners = listen(opened, bind)
-    with pytest.raises(ConfigError):
-        listeners.prepare(Settings(bind=(bind,), socket_owner="nobody-knows-this"))
 
 
 def test_a_refusal_leaves_everything_as_it_was(
