@@ -93,7 +93,7 @@ class AjpScript:
         size = packet[0] << 8 | packet[1] if len(packet) > 1 else 0
         # lighttpd leaves out the length within.
         data = packet[2:] if size + 2 == len(packet) else packet
-        if not size:
+        if not data:
             self.say(Unit(self._number, "end of the body", 0))
             self._left = 0
             return

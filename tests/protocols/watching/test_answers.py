@@ -4,7 +4,12 @@ import pytest
 from serving.feeding import SIZES, cut
 
 from prefork.protocols import fastcgi_records as wire
-from prefork.protocols.ajp_packets import TO_FRONT_END, format_packet
+from prefork.protocols.ajp_packets import (
+    TO_CONTAINER,
+    TO_FRONT_END,
+    format_body,
+    format_packet,
+)
 from prefork.protocols.asking.question import Question
 from prefork.protocols.asking.table import word
 from prefork.protocols.watching.events import (
@@ -257,6 +262,19 @@ def test_ajp_asks_for_the_body_and_for_signs_of_life() -> None:
     witness = watch("ajp")
     assert Unit(0, "CPONG", 1) in witness.hear(Side.SERVER, ajp(b"\x09"))
     assert Wanted(0, 8186) in witness.hear(Side.SERVER, ajp(b"\x06\x1f\xfa"))
+
+
+@pytest.mark.parametrize("is_bare", [False, True])
+@pytest.mark.parametrize("body", [b"\0\0begins with what ends others", b"text", b"\0"])
+def test_the_body_of_a_request_of_ajp_is_whole_whoever_sends_it(
+    body: bytes, is_bare: bool
+) -> None:
+    """lighttpd leaves out the length within a packet."""
+    question = Question(method="POST", body=body)
+    sent = next(word("ajp", question)).removesuffix(format_body(body))
+    sent += format_packet(TO_CONTAINER, body) if is_bare else format_body(body)
+    events = watch("ajp").hear(Side.CLIENT, sent)
+    assert [event for event in events if isinstance(event, Data)] == [Data(1, body)]
 
 
 def test_uwsgi_answers_a_ping() -> None:
