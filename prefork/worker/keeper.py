@@ -194,6 +194,8 @@ class Keeper:
     def _hear_signals(self) -> bool:
         signals = set(self._signals.read_signals())
         if signals & END:
+            # A connection is all that is known of a request; it is cut now.
+            self._slot.report(lobby=0, draining=int(self._is_busy()))
             self._copy.kill_group()
         if signals & LEAVE:
             self._channel.send("leaving")

@@ -9,6 +9,8 @@ import pytest
 from serving import eventually
 from serving.keeper import Keeper
 
+from prefork.errors import EXIT_CUT
+
 pytestmark = [pytest.mark.process, pytest.mark.counterpart]
 
 TWO = ("-w", "2")
@@ -164,8 +166,9 @@ def test_a_copy_that_does_not_leave_is_killed_with_all_it_has_started(
     (copy,) = keeper.copies()
     eventually(lambda: [*map(_group_of, keeper.processes())].count(copy) == 2)
     with keeper.pending("/20000") as answered:
-        keeper.stop()
+        assert keeper.stop() == EXIT_CUT
         assert "killed by prefork: over its graceful timeout" in keeper.log
+        assert "requests_cut=1" in keeper.log
         assert not answered()
     eventually(lambda: not keeper.processes())
 
