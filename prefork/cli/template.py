@@ -22,6 +22,7 @@ from prefork.system.channel import TEXT_LIMIT, Message, adopt
 from prefork.system.document import read_document
 from prefork.system.lifeline import Grip
 from prefork.system.processes import die_with
+from prefork.system.signals import leave_to_master
 from prefork.template.hazards import open_descriptors
 from prefork.template.template import Newborn, Template
 from prefork.worker.birth import Birthright
@@ -34,6 +35,7 @@ STDOUT, STDERR = 1, 2
 
 def main() -> int:
     """Be a template; and in each child a worker, which may be a template again."""
+    leave_to_master()
     faulthandler.enable(file=STDERR)  # an import that hangs is told ABRT: where was it?
     channel = adopt(CHANNEL)
     os.set_inheritable(CHANNEL, False)
@@ -55,6 +57,7 @@ def main() -> int:
     # Here, and not one life called by the other: the stack must not grow with them.
     while newborn is not None:
         promotion = _be_worker(newborn, estate, template)
+        leave_to_master()  # as a worker it has heard them in its own way
         estate.generation = promotion.generation
         newborn = template.run_again(promotion.channel, generation=promotion.generation)
     return EXIT_OK

@@ -23,7 +23,7 @@ RELIEVE = signal.SIGURG
 Handler = Callable[[int, FrameType | None], None]
 
 
-def _leave_it_to_the_pipe(number: int, frame: FrameType | None) -> None:
+def _do_nothing(number: int, frame: FrameType | None) -> None:
     pass
 
 
@@ -37,7 +37,7 @@ class SignalPipe:
     """
 
     def __init__(
-        self, signals: Iterable[int], *, handler: Handler = _leave_it_to_the_pipe
+        self, signals: Iterable[int], *, handler: Handler = _do_nothing
     ) -> None:
         self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._signals = list(signals)
@@ -126,6 +126,15 @@ def handle_again(handlers: dict[int, Handler]) -> None:
     """Undo end_at_once()."""
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+def leave_to_master() -> None:
+    """Do nothing when they come: all of us have been sent what the master obeys.
+
+    They are not ignored: what an application starts would ignore them as well.
+    """
+    for number in FOR_LATER:
+        signal.signal(number, _do_nothing)
 
 
 def hold_back() -> None:
