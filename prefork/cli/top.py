@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     try:
         viewer = Viewer(choose(options))
-        if options.once or not sys.stdout.isatty():
+        if options.once or not _is_on_terminal():
             return _print_once(viewer)
         return _watch(viewer, options.interval)
     except PreforkError as error:
@@ -62,6 +62,12 @@ def _parse_interval(text: str) -> float:
     if not 0.1 <= seconds <= 3600:
         raise ArgumentTypeError(f"{text!r} is not 0.1 to 3600 seconds")
     return seconds
+
+
+def _is_on_terminal() -> bool:
+    """Is there somebody who looks, and has keys?"""
+    has_keys = sys.stdin is not None and sys.stdin.isatty()
+    return has_keys and sys.stdout.isatty()
 
 
 def _print_once(viewer: Viewer) -> int:

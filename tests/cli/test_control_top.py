@@ -69,6 +69,24 @@ def test_one_look_in_plain_text(server: Server, arguments: list[str]) -> None:
     assert "MB" in third and "%" in third
 
 
+@pytest.mark.parametrize("stdin", ["</dev/null", "<&-"])
+def test_one_look_where_there_are_no_keys(server: Server, stdin: str) -> None:
+    server.start("-w", "1", "-n", "shop")
+    screen, theirs = pty.openpty()
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {stdin}', "sh", *command(server)],
+        env=ENVIRONMENT,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        timeout=30,
+        check=False,
+    )
+    os.close(theirs)  # so that the end is there, if nothing else is
+    with os.fdopen(screen, "rb", buffering=0) as seen:
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert seen.read(65536).startswith(b"shop  serving  pid ")
+
+
 @pytest.mark.parametrize("interval", ["0", "nan", "soon", "1e9"])
 def test_an_interval_is_some_time(interval: str) -> None:
     program = [sys.executable, "-m", "prefork.cli.control", "top"]
