@@ -42,7 +42,8 @@ def add_choice(parser: ArgumentParser) -> None:
 def choose(options: Namespace) -> Master:
     """Find the master that is meant; CommandError if there is none, or several."""
     if options.control:
-        return _look_at(_name(options.control))
+        where = _name(options.control)
+        return Master(where, _look_at(where).pid)
     masters = find_masters()
     pid = _read_pid(options.pidfile) if options.pidfile else options.pid
     if pid is not None:
@@ -90,17 +91,18 @@ def find_masters() -> list[Master]:
     masters = []
     for where in find_doors():
         try:
-            masters.append(_look_at(where))
+            peer = _look_at(where)
         except CommandError:
             continue  # another user's, or it has just left
-    visible = (master for master in masters if master.pid != INVISIBLE)
-    return sorted(visible, key=lambda master: master.pid)
+        if peer.pid != INVISIBLE and peer.would_hear_us():  # root's do not hear all
+            masters.append(Master(where, peer.pid))
+    return sorted(masters, key=lambda master: master.pid)
 
 
-def _look_at(where: str) -> Master:
+def _look_at(where: str) -> Peer:
     connection, peer = _connect(where)
     connection.close()
-    return Master(where, peer.pid)
+    return peer
 
 
 def _connect(where: str) -> tuple[socket.socket, Peer]:

@@ -39,6 +39,10 @@ class Peer:
         """Is it the same user as we are, or root?"""
         return self.uid in (ROOT, os.geteuid())
 
+    def would_hear_us(self) -> bool:
+        """Would it say the same of us?"""
+        return os.geteuid() in (ROOT, self.uid)
+
 
 def peer_of(connection: socket.socket) -> Peer:
     """Ask the kernel, who has it from connect() and listen()."""

@@ -12,6 +12,7 @@ import pytest
 from serving import Server, Site, eventually
 
 from prefork.cli import list as list_command
+from prefork.cli.calling import find_masters
 
 pytestmark = pytest.mark.process
 
@@ -143,6 +144,22 @@ def test_list_has_a_line_for_each(server: Server) -> None:
     (line,) = (line for line in lines if line.split()[0] == str(server.pid))
     assert line.split()[1:5] == ["shop", "serving", "2/2", "1"]
     assert line.endswith(f"http://127.0.0.1:{server.port}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_one_that_would_not_listen_is_none(server: Server) -> None:
+    """Of one of root's a user could only learn that it may not."""
+    server.start("-w", "1")
+    assert server.pid in [master.pid for master in find_masters()]
+    pid = os.fork()
+    if not pid:
+        try:
+            os.setuid(65534)
+            os._exit(server.pid in [master.pid for master in find_masters()])
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def in_a_namespace(command: list[str]) -> list[str]:
