@@ -24,6 +24,14 @@ pytestmark = pytest.mark.process
 AT_ONCE = 1.0  # seconds: it takes milliseconds, but this machine may be busy
 GET = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
 
+# An import that takes until it is told to go on.
+WAITS = """
+import os, time
+open("begun", "w").close()
+while not os.path.exists("go-on"):
+    time.sleep(0.01)
+"""
+
 
 def master_of(server: Server) -> Master:
     return Master(f"@prefork/{server.pid}", server.pid)
@@ -393,12 +401,14 @@ def test_a_reload_with_bad_settings_tells_which(server: Server, site: Site) -> N
 def test_who_asks_during_a_reload_waits_for_the_next(
     server: Server, site: Site
 ) -> None:
-    site.publish("2", "import time; time.sleep(0.5)")
+    site.publish("2", WAITS)
     server.signal(signal.SIGHUP)
-    server.wait_log("phase=boot")
+    eventually((server.directory / "begun").exists)
     site.publish("3")
-    *story, end = reload(server)
-    assert story[0]["phase"] == "wait"
+    story = follow(master_of(server), "reload", wait=True)
+    assert next(story)["phase"] == "wait"
+    (server.directory / "go-on").touch()
+    *_, end = story
     assert end["status"] == 0 and end["generation"] == 3
     assert server.get("/version") == (200, b"3")
 
@@ -519,12 +529,13 @@ CUT = "requests cut: 1"
 def test_a_reload_is_refused_when_the_server_stops(server: Server) -> None:
     server.start("-w", "1")
     with server.connect() as client:
-        client.sendall(GET % b"/sleep?s=0.7&say=asleep")
+        client.sendall(GET % b"/sleep?s=60&say=asleep")
         server.wait_log("asleep")
         ask(master_of(server), "stop")
         with pytest.raises(CommandError, match="the server is stopping"):
             ask(master_of(server), "reload")
-    assert server.wait() == 0
+        ask(master_of(server), "stop", quick=True)
+    assert server.wait() == 75
 
 
 def test_an_upgrade_keeps_it(server: Server) -> None:

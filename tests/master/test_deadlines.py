@@ -67,7 +67,7 @@ def test_a_stopped_worker_is_killed_at_its_deadline(server: Server) -> None:
     server.start("-w", "1", "-t", "1")
     (worker,) = server.workers()
     with server.connect(timeout=20) as client:
-        client.sendall(b"GET /sleep?s=0.5&say=asleep HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /sleep?s=60&say=asleep HTTP/1.1\r\nHost: x\r\n\r\n")
         server.wait_log("asleep")
         os.kill(worker, signal.SIGSTOP)
         eventually(lambda: worker not in server.workers())
@@ -84,7 +84,7 @@ def test_the_next_request_is_never_punished(server: Server) -> None:
             first.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             eventually(lambda n=number: server.log.count("asleep\n") == n + 1)
             with server.connect() as second:  # who waits outside, whatever happens
-                second.sendall(b"GET /sleep?s=0.2 HTTP/1.1\r\nHost: x\r\n\r\n")
+                second.sendall(b"GET /sleep?s=0.1 HTTP/1.1\r\nHost: x\r\n\r\n")
                 try:
                     first.recv(65536)  # whether it is answered is not the question
                 except ConnectionResetError:

@@ -137,7 +137,7 @@ def test_what_killed_the_old_workers_too_is_not_held_against_the_new(
     die(times=4)
     assert "reload failed" not in server.log
     told = 'warning crash not held against new code request="GET /leave"'
-    assert server.log.count(told) == 4
+    eventually(lambda: server.log.count(told) == 4)  # after what die() waits for
     eventually(lambda: len(server.workers(2)) == 1)
     kill_new_workers(server, 2, so_far=6)
     server.wait_log("reload failed phase=probation")

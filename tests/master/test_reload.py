@@ -14,6 +14,14 @@ pytestmark = pytest.mark.process
 
 BUSY = ["/", "/version", "/sleep?s=0.005", "/sleep?s=0.05", "/big?size=50000"]
 
+# An import that takes until it is told to go on.
+WAITS = """
+import os, time
+open("begun", "w").close()
+while not os.path.exists("go-on"):
+    time.sleep(0.01)
+"""
+
 
 @pytest.fixture
 def site(server: Server) -> Site:
@@ -101,13 +109,14 @@ def test_an_old_request_has_the_graceful_timeout_and_no_more(
 def test_a_hup_during_a_reload_makes_one_more(server: Server, site: Site) -> None:
     """Behaviour 26: however many come."""
     start(server, site, "-w", "2", bind="127.0.0.1:0")
-    site.publish("2", "import time; time.sleep(0.5)")
+    site.publish("2", WAITS)
     server.signal(signal.SIGHUP)
-    server.wait_log("phase=boot")
+    eventually((server.directory / "begun").exists)
     site.publish("3")
     for count in range(2, 5):
         server.signal(signal.SIGHUP)
         eventually(lambda count=count: server.log.count("signal=SIGHUP") == count)
+    (server.directory / "go-on").touch()
     eventually(lambda: server.log.count("phase=commit") == 2)
     eventually(lambda: len(server.workers(3)) == len(server.workers()) == 2)
     assert server.get("/version") == (200, b"3")

@@ -261,7 +261,7 @@ def test_a_writer_that_is_killed_leaves_no_lock(
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         before = time.monotonic()
         tenant = scoreboard.read(SLOT)
-        assert time.monotonic() - before < 0.1
+        assert time.monotonic() - before < 1
         assert is_whole(tenant)
 
 
