@@ -112,7 +112,10 @@ def time_gateway(gateway: Cgi, requests: int) -> float:
 
 
 class Deaf(Recorder):
-    """A reply to nobody, who never leaves."""
+    """A reply to nobody, who never leaves and takes everything at once."""
+
+    is_full = False
+    lull = patience = 0.0
 
     def watch(self) -> tuple[int, int]:
         return sys.stdin.fileno(), 0
