@@ -290,10 +290,19 @@ class Run:
         return program.has_ended()
 
     def _wait_exit(self, seconds: float) -> bool:
-        """Has it exited within that time?"""
-        poll = select.poll()
-        poll.register(self._pidfd, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
+        """Has it exited within that time?  It does not while it cannot say why."""
+        until = monotonic() + seconds
+        while True:
+            poll = select.poll()
+            poll.register(self._pidfd, select.POLLIN)
+            if self._program.stderr >= 0:
+                poll.register(self._program.stderr, select.POLLIN)
+            left = max(0.0, until - monotonic())
+            ready = dict(poll.poll(left * 1000))
+            if self._pidfd in ready or not left:
+                return self._pidfd in ready
+            if ready:
+                self._read_stderr()
 
 
 def describe(status: int) -> str:

@@ -499,3 +499,16 @@ def test_much_on_stderr_blocks_nobody(bench: Bench) -> None:
     assert bench.ask().body == b"ok\n"
     said = [len(f["text"]) for event, f in bench.said if event == "program says"]
     assert sum(said) == 600000
+
+
+def test_much_on_stderr_after_the_answer_is_heard_to_its_end(bench: Bench) -> None:
+    bench.python(
+        "print('Content-Type: a/b\\n\\nok', flush=True)\n"
+        "os.close(1)\n"
+        "os.write(2, b'e' * 300000)\n"
+        "os._exit(3)"
+    )
+    assert bench.ask().body == b"ok\n"
+    said = [len(f["text"]) for event, f in bench.said if event == "program says"]
+    assert sum(said) == 300000
+    assert dict(bench.said)["program failed"]["cause"] == "exit code 3"
