@@ -1,7 +1,7 @@
 """A real systemd, PID 1 of namespaces of its own, on a throw-away copy of a tree.
 
-It boots in about a second.  The checkout is seen inside as /opt/prefork, and Python
-finds it there; the network is a loopback of its own, so ports are free.
+It boots in about a second.  The checkout is seen inside as /opt/prefork; the network
+is a loopback of its own, so ports are free.
 """
 
 import os
