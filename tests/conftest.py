@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from serving import Server
 
 HERE = Path(__file__).parent
@@ -24,10 +25,14 @@ OF_OTHERS = {  # marks
 
 
 def pytest_configure() -> None:
-    """A shell that puts us in the background has us ignore these, and so would every
-    program that a test starts."""
+    """Have everything find what it expects."""
+    # A shell that puts us in the background has us ignore these, and so would every
+    # program that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    # 200 ms for each example are the processor's to give, and not the code's to take.
+    settings.register_profile("patient", settings.default, deadline=None)
+    settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
