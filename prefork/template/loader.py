@@ -58,8 +58,18 @@ def _explain(app: str, error: BaseException) -> str:
         theirs = [frame for frame in link.stack if not _is_ours(frame.filename)]
         link.stack = traceback.StackSummary.from_list(theirs)
         link = link.__cause__ or link.__context__
-    lines = report.format() if report.stack else report.format_exception_only()
-    return f"cannot load {app}\n{''.join(lines)}".rstrip()
+    if report.stack:
+        text = "".join(report.format())
+    else:
+        text = "".join(report.format_exception_only()) + _advise(app)
+    return f"cannot load {app}\n{text}".rstrip()
+
+
+def _advise(app: str) -> str:
+    module_name = app.partition(":")[0]
+    if module_name.endswith(".py") or "/" in module_name:
+        return "(name the module, as app:wsgi, not its file; --chdir says where it is)"
+    return ""
 
 
 def _is_ours(filename: str) -> bool:

@@ -90,6 +90,13 @@ def test_says_what_is_wrong(app: str, reason: str) -> None:
     assert reason in text
 
 
+@pytest.mark.parametrize("app", ["good.py", "good.py:wsgi", "./good:wsgi"])
+def test_a_file_is_no_module(directory: Path, app: str) -> None:
+    (directory / "good.py").write_text("def wsgi(environ, start_response): ...\n")
+    with pytest.raises(ApplicationError, match=r"not its file.*--chdir"):
+        load(app)
+
+
 def test_shows_where_an_import_fails(directory: Path) -> None:
     """Behaviour 2: the traceback, but not our part of it."""
     (directory / "failing.py").write_text("import deeper\n")
