@@ -80,7 +80,8 @@ def _parser() -> ArgumentParser:
     version = f"prefork {__version__}"
     parser.add_argument("--version", action="version", version=version)
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=SUPPRESS)
-    parser.add_argument("arguments", nargs=REMAINDER, help=SUPPRESS)
+    rest = parser.add_argument("arguments", nargs=REMAINDER, help=SUPPRESS)
+    rest.required = False
     return parser
 
 

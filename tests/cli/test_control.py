@@ -39,3 +39,9 @@ def test_anything_else_exits_2(
         main(argv)
     assert exit.value.code == 2
     assert capsys.readouterr().err.startswith("usage: prefork ")
+
+
+def test_what_is_missing_is_a_command_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().err.endswith(" required: COMMAND\n")
