@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prefork.cli.control import COMMANDS
+from prefork.cli.control import COMMANDS, OPERATING
 from prefork.cli.manual import MORE, fill, main
 from prefork.errors import EXIT_MEANINGS
 from prefork.master.master import ON_SIGNAL
@@ -83,6 +83,13 @@ def test_every_flag_of_a_subcommand_is_in_that_page(name: str) -> None:
     flags = re.findall(r"(?m)^  (?:-.*, )?--([a-z-]+)", said.getvalue())
     page = CONTROL.read_text()
     assert [flag for flag in flags if f"Fl -{flag}" not in page] == ["help"]
+
+
+def test_the_verbs_of_the_control_socket_are_in_that_page() -> None:
+    asked = [name for name in OPERATING if name not in ("list", "top")]
+    assert (
+        f".Ic {' , '.join(asked[:-1])}\nand\n.Ic {asked[-1]} .\n" in CONTROL.read_text()
+    )
 
 
 def test_only_settings_have_more_to_be_said() -> None:
