@@ -261,23 +261,29 @@ class Master:
         """One step from what is to what should be."""
         now = time.monotonic()
         late, self._turned_at = now - self._turned_at, now
-        if late < LONGEST_TURN + SUSPENDED:
+        # Then it is we who have slept, not they: what they have said is heard first.
+        has_slept = late >= LONGEST_TURN + SUSPENDED
+        if not has_slept:
             self._crew.check_deadlines(now)
-        # Else it is we who have slept, not they: they get one turn of grace.
-        self._templates.check_deadlines(now)
+            self._templates.check_deadlines(now)
         self._news.check_start(now)
         if self._stop.is_going_on:
             self._staff.rest()
             self._templates.reconcile(self._staff.being_forked(), now)
             return
-        is_free = self._news.is_proven and not self._succession.is_busy
-        self._upgrade.advance(now, self._signals, is_free=is_free)
-        is_free = self._news.is_proven and not self._upgrade.is_going_on
-        self._succession.advance(now, may_begin=is_free)
+        if not has_slept:
+            self._change(now)
         self._templates.reconcile(self._succession.needed(), now)
         living = self._templates.generations.values()
         self._logs.keep_only(generation.settings for generation in living)
         self._staff.reconcile(now, canary=self._succession.canary)
+
+    def _change(self, now: float) -> None:
+        """One step towards another program, or another generation."""
+        is_free = self._news.is_proven and not self._succession.is_busy
+        self._upgrade.advance(now, self._signals, is_free=is_free)
+        is_free = self._news.is_proven and not self._upgrade.is_going_on
+        self._succession.advance(now, may_begin=is_free)
 
     def _heirlooms(self, settings: Settings) -> tuple[Sequence[int], int | None]:
         shared = (self._scoreboard.descriptor, self._bell, self._lifeline.held)

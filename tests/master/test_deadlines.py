@@ -127,6 +127,31 @@ def test_a_master_that_was_stopped_kills_nobody(server: Server) -> None:
     assert server.stop() == 0
 
 
+def test_a_master_that_was_stopped_undoes_no_reload(server: Server) -> None:
+    """Behaviours 24 and 50: what was imported meanwhile was imported in time."""
+    site = Site(server.directory)
+    arguments = ["-w", "1", "--boot-timeout", "3"]
+    server.start(*arguments, app=site.app, env=site.env)
+    site.publish("2", WAITS)
+    server.signal(signal.SIGHUP)
+    eventually((server.directory / "begun").exists)
+    server.signal(signal.SIGSTOP)
+    (server.directory / "go-on").touch()
+    time.sleep(3.5)  # longer than an import may take
+    server.signal(signal.SIGCONT)
+    server.wait_log("reload failed|phase=commit")
+    assert "reload failed" not in server.log
+    assert server.stop() == 0
+
+
+WAITS = """
+import os, time
+open("begun", "w").close()
+while not os.path.exists("go-on"):
+    time.sleep(0.01)
+"""
+
+
 def test_a_leap_of_the_wall_clock_kills_and_replaces_nobody(server: Server) -> None:
     """Behaviour 51."""
     server.directory.joinpath("sitecustomize.py").write_text(LEAPING_CLOCK)
