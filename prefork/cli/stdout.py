@@ -34,9 +34,15 @@ def _open(before: TextIO | None) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=before.encoding if before else None,
-        errors=before.errors if before else None,
+        errors=_errors(before),
         line_buffering=True,
     )
+
+
+def _errors(before: TextIO | None) -> str:
+    """What a terminal has no characters for is seen, and is no reason to fail."""
+    errors = before.errors if before else None
+    return "backslashreplace" if errors in (None, "strict") else errors
 
 
 class _Descriptor(io.RawIOBase):

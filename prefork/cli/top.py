@@ -1,5 +1,6 @@
 """prefork top: a server, live."""
 
+import os
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError
@@ -10,8 +11,10 @@ from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.report import report
 from prefork.cli.view import Viewer, format_plain
 from prefork.errors import EXIT_OK, PreforkError
+from prefork.monitor.figures import SPARKS
 
 PROG = "prefork top"
+DUMB = ("dumb", "unknown")  # what TERM says of terminals that only print
 GLANCE = 0.5  # seconds between the two looks that a rate needs
 HINT = "for a live view: pip install 'prefork[top]'"
 
@@ -45,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     try:
         viewer = Viewer(choose(options))
-        if options.once or not _is_on_terminal():
+        if options.once or not _can_draw():
             return _print_once(viewer)
         return _watch(viewer, options.interval)
     except PreforkError as error:
@@ -64,10 +67,19 @@ def _parse_interval(text: str) -> float:
     return seconds
 
 
-def _is_on_terminal() -> bool:
-    """Is there somebody who looks, and has keys?"""
+def _can_draw() -> bool:
+    """Is there somebody who has keys, and a terminal that can do more than print?"""
     has_keys = sys.stdin is not None and sys.stdin.isatty()
-    return has_keys and sys.stdout.isatty()
+    is_able = sys.stdout.isatty() and os.environ.get("TERM") not in DUMB
+    return has_keys and is_able and _knows(SPARKS)
+
+
+def _knows(characters: str) -> bool:
+    try:
+        characters.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _print_once(viewer: Viewer) -> int:

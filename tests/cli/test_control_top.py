@@ -69,13 +69,25 @@ def test_one_look_in_plain_text(server: Server, arguments: list[str]) -> None:
     assert "MB" in third and "%" in third
 
 
-@pytest.mark.parametrize("stdin", ["</dev/null", "<&-"])
-def test_one_look_where_there_are_no_keys(server: Server, stdin: str) -> None:
+@pytest.mark.parametrize(
+    ("stdin", "more"),
+    [
+        ("</dev/null", {}),
+        ("<&-", {}),
+        ("<&1", {"TERM": "dumb"}),
+        ("<&1", {"PYTHONIOENCODING": "latin-1"}),
+    ],
+    ids=str,
+)
+def test_one_look_where_nothing_can_be_drawn(
+    server: Server, stdin: str, more: dict[str, str]
+) -> None:
+    """There are no keys, or the terminal only prints, or has no such characters."""
     server.start("-w", "1", "-n", "shop")
     screen, theirs = pty.openpty()
     done = subprocess.run(
         ["sh", "-c", f'exec "$@" {stdin}', "sh", *command(server)],
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **more},
         stdout=theirs,
         stderr=subprocess.PIPE,
         timeout=30,

@@ -59,3 +59,21 @@ def test_a_stop_is_no_less_one_for_it(server: Server) -> None:
     assert status == 1
     assert said == "prefork stop: cannot write to stdout: no space left on device\n"
     assert server.wait() == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_it_has_no_characters_for_is_written_with_escapes(
+    server: Server, encoding: str
+) -> None:
+    server.start("-w", "1", "-n", "\N{EURO SIGN}-shop")
+    command = [sys.executable, "-m", "prefork.cli.control", "status"]
+    done = subprocess.run(
+        [*command, "--pid", str(server.pid)],
+        cwd=TESTS.parent,
+        env={"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("\\u20ac-shop: serving, ")
