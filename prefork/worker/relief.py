@@ -7,9 +7,11 @@ middle of the application, and gives the connections to the master, which passes
 them on.  A worker that retires needs no signal for the same.
 """
 
+import os
 from collections.abc import Container, Sequence
 from types import FrameType
 
+from prefork.errors import ProtocolError
 from prefork.monitor.scoreboard import WorkerSlot
 from prefork.system.channel import Channel, Message
 from prefork.worker.client import Client, State
@@ -93,8 +95,13 @@ class Relief:
         rows = zip(message.descriptors, message.fields["clients"], strict=False)
         for fd, (name, remote, raw) in rows:
             door = self._doors[name]
-            client = Client(fd, door, door.resume(remote))
-            self._lobby.take_in(client, raw.encode("latin-1"))
+            try:
+                conversation = door.resume(remote)
+            except ProtocolError:  # a reload may have changed who is heard
+                os.close(fd)
+            else:
+                client = Client(fd, door, conversation)
+                self._lobby.take_in(client, raw.encode("latin-1"))
 
 
 def _describe(client: Client) -> tuple[str, dict[str, str], str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from serving.lines import LineDoor
+from serving.lines import LineConversation, LineDoor
 
+from prefork.errors import ProtocolError
 from prefork.monitor.scoreboard import Scoreboard
 from prefork.system.channel import Channel, pair
 from prefork.worker.client import Client
@@ -74,6 +75,32 @@ def test_they_go_on_to_a_sibling(
     assert ours.recv(100) == b"still here"
     ours.close()
     os.close(message.descriptors[0])
+
+
+class ClosedDoor(LineDoor):
+    """Nobody is heard any more behind it."""
+
+    def resume(self, remote: dict[str, str]) -> LineConversation:
+        raise ProtocolError("not one of the web servers")
+
+
+def test_one_who_is_not_heard_any_more_ends_no_worker(
+    channels: tuple[Channel, Channel],
+) -> None:
+    """FCGI_WEB_SERVER_ADDRS of the code before named the client, and ours does not."""
+    master, worker = channels
+    door, lobby = ClosedDoor(), Lobby()
+    slot = Scoreboard().worker_slot(0)
+    relief = Relief(lobby, Service(), worker, slot, [door])  # type: ignore
+    ours, theirs = socket.socketpair()
+    row = (door.name, {"REMOTE_ADDR": "192.0.2.7"}, "")
+    master.send("take in", descriptors=[theirs.fileno()], clients=[row])
+    theirs.close()
+    (message,) = worker.receive()
+    relief.take_in(message)
+    assert ours.recv(100) == b""
+    assert not lobby.clients
+    ours.close()
 
 
 def test_what_else_the_master_says_is_heard_after_the_request(
