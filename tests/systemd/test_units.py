@@ -41,6 +41,15 @@ def test_each_instance_has_its_own_settings_socket_and_user(unit: Unit) -> None:
     assert len(uids) == 2
 
 
+def test_an_instance_may_have_a_name_as_long_as_is_said(unit: Unit) -> None:
+    name = "A-name_of-23-characters"
+    unit.machine.write(f"/srv/{name}/app.py", APPLICATION)
+    unit.machine.run("ln", "-sfn", "/srv/app/venv", f"/srv/{name}/venv")
+    unit.machine.write(f"/etc/prefork/{name}.toml", 'app = "app:wsgi"\nworkers = 1\n')
+    unit.machine.start(f"prefork@{name}")
+    assert unit.ask("/", at=f"unix:/run/prefork/{name}.sock") == "version 1"
+
+
 def test_an_instance_without_a_file_is_not_started(unit: Unit) -> None:
     unit.machine.do("systemctl", "start", "prefork@nobody")
     assert unit.machine.show("prefork@nobody", "ConditionResult") == "no"
