@@ -70,7 +70,11 @@ class ProxyConversation(Prelude):
 
     def refuse(self, error: ProtocolError, *, date: str) -> bytes:
         """The whole answer, in the protocol that was to follow."""
-        return self._language.converse(self.remote).refuse(error, date=date)
+        try:
+            conversation = self._language.converse(self.remote)
+        except ProtocolError:
+            return b""  # the proxy is not to be heard on its own account
+        return conversation.refuse(error, date=date)
 
     def _find_end(self) -> int:
         """Where the header ends; 0: it is not complete."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from prefork.errors import ProtocolError
 from prefork.protocols.crc32c import crc32c
+from prefork.protocols.fastcgi import Fastcgi
 from prefork.protocols.forwarded import TrustedPeers
 from prefork.protocols.http import Http
 from prefork.protocols.proxy import Proxy
@@ -209,6 +210,16 @@ def test_a_refusal_is_worded_in_the_protocol_that_was_to_follow() -> None:
         conversation.feed(GET)
     answer = conversation.refuse(caught.value, date="")
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+@pytest.mark.parametrize("data", [GET, b"PROXY TCP4 192.0.2.9 192.0.2.1 1 2\r\n"])
+def test_there_may_be_nobody_in_that_protocol_to_refuse(data: bytes) -> None:
+    """FastCGI hears named web servers alone, and the proxy is none of them."""
+    fastcgi = Fastcgi(Terms(web_servers="192.0.2.7"))
+    conversation = Proxy(fastcgi, TrustedPeers(["127.0.0.1"])).converse(PEER)
+    with pytest.raises(ProtocolError) as caught:
+        conversation.feed(data)
+    assert conversation.refuse(caught.value, date="") == b""
 
 
 @pytest.mark.parametrize(("peer", "named"), [("192.0.2.1", "192.0.2.1"), ("", "unix")])
