@@ -49,7 +49,7 @@ def test_may_take_longer_than_systemd_would_wait(unit: Unit) -> None:
 
 def test_one_by_a_signal_is_seen_by_systemd(unit: Unit) -> None:
     unit.start()
-    unit.write_application("import time\ntime.sleep(1)\n" + SECOND)
+    unit.write_application("import time\ntime.sleep(2)\n" + SECOND)
     unit.kill("HUP")
     eventually(lambda: unit.state.startswith("reloading"))
     eventually(lambda: unit.state == "active running")

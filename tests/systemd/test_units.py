@@ -100,7 +100,8 @@ def test_a_fastcgi_program_is_kept_running(unit: Unit) -> None:
     machine.run("ln", "-sfn", "/srv/app/venv", "/srv/fcgi/venv")
     machine.write("/etc/prefork/fcgi.toml", "workers = 2\n")
     machine.start("prefork-fcgi@fcgi")
-    assert "2/2 serve" in machine.show("prefork-fcgi@fcgi", "StatusText")
+    status = "prefork-fcgi@fcgi", "StatusText"
+    eventually(lambda: "2/2 serve" in machine.show(*status))  # told after READY=1
     at = "fastcgi+unix:/run/prefork/fcgi.fcgi.sock"
     request = [*WEB_SERVER, f"{BIN}/prefork", "request", at]
     assert machine.do(*request, "/").code == 1  # it is there, and says nothing
