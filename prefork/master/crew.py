@@ -264,7 +264,7 @@ class Crew:
         if end_orphan(obituary.tenant.program):
             self.log.info("ended program", pid=obituary.tenant.program)
         self._on_exit(obituary)
-        if obituary.is_blamed and obituary.tenant.is_busy:
+        if obituary.is_failure and obituary.tenant.is_busy:
             self._suspect(obituary)
 
     def _suspect(self, obituary: Obituary) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from prefork.master.obituary import SECOND
+from prefork.master.obituary import SECOND, TOO_LATE
 from prefork.master.roster import Member, Roster
 from prefork.master.states import State
 from prefork.monitor.log import Log
@@ -75,5 +75,5 @@ def _overdue_reason(member: Member) -> str:
     return {
         State.ORDERED: "did not register in time",
         State.BOOTING: "over its boot timeout",
-        State.RETIRING: "over its graceful timeout",
+        State.RETIRING: TOO_LATE,
     }.get(member.state, "did not die of SIGABRT")

@@ -79,7 +79,7 @@ class News:
         house.logs.write_cut_request(settings, obituary)
         if house.stop.is_going_on:
             house.stop.count(obituary)
-        elif obituary.is_blamed:
+        elif obituary.is_failure:
             self._blame(obituary, generation)
 
     def _blame(self, obituary: Obituary, generation: Generation | None) -> None:

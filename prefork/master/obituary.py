@@ -10,6 +10,7 @@ from prefork.monitor.scoreboard import Tenant
 SECOND = 10**9  # nanoseconds
 OUT_OF_MEMORY = "killed by the kernel: out of memory (cgroup)"
 WELL = "exit code 0"
+TOO_LATE, AT_ONCE = "over its graceful timeout", "stopped at once"
 DAEMON = "(a program that goes into the background cannot be kept)"
 # What a process brings upon itself: signal(7), "Standard signals", Core.  Sent by
 # someone else it looks the same.
@@ -34,6 +35,12 @@ class Obituary:
         if self.state is State.KILLED:
             return bool(self.member.killed_because)
         return True
+
+    @property
+    def is_failure(self) -> bool:
+        """Does it tell something of the code, or of a request?  Not if it was told to
+        leave, and there was no more time for what it served."""
+        return self.is_blamed and self.member.killed_because not in (TOO_LATE, AT_ONCE)
 
     @property
     def is_proven(self) -> bool:

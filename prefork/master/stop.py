@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prefork.errors import EXIT_APPLICATION, EXIT_CUT, EXIT_OK
 from prefork.master.crew import Crew
 from prefork.master.listeners import Listeners
-from prefork.master.obituary import Obituary
+from prefork.master.obituary import AT_ONCE, Obituary
 from prefork.master.roster import Member
 from prefork.master.states import State
 from prefork.monitor.log import Log
@@ -76,7 +76,7 @@ class Stop:
             if self._asked == 2:
                 member.deadline = min(member.deadline, limit)
             else:
-                self._crew.kill(member, "stopped at once")
+                self._crew.kill(member, AT_ONCE)
 
     def fail(self, reason: str, status: int = EXIT_APPLICATION) -> None:
         """Nothing has ever served: this is the end."""

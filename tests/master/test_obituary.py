@@ -63,6 +63,22 @@ def test_only_who_was_to_leave_is_not_blamed(blamed: bool, end: dict) -> None:
 
 
 @pytest.mark.parametrize(
+    ("failed", "end"),
+    [
+        (True, {"state": State.SERVING}),
+        (True, {"state": State.RETIRING, "exit": "SIGSEGV"}),
+        (True, {"state": State.ABORTED, "because": "request over its deadline"}),
+        (False, {"state": State.KILLED, "because": "over its graceful timeout"}),
+        (False, {"state": State.ABORTED, "because": "stopped at once"}),
+        (False, {"state": State.RETIRING, "exit": "exit code 0"}),
+    ],
+)
+def test_who_had_to_leave_in_the_middle_has_not_failed(failed: bool, end: dict) -> None:
+    """Neither its code, nor the request that it had: behaviours 20 and 25."""
+    assert obituary(**end).is_failure is failed
+
+
+@pytest.mark.parametrize(
     ("cause", "end"),
     [
         ("exit code 3", {"exit": "exit code 3"}),

@@ -6,6 +6,7 @@ import resource
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +47,21 @@ def test_three_accidents_of_different_requests_accuse_nobody(server: Server) -> 
     for worker in server.workers():  # they are idle, and serve nothing
         os.kill(worker, signal.SIGKILL)
     eventually(lambda: server.log.count("lost worker") == 5)
+    assert "poison" not in server.log
+
+
+def test_requests_that_a_reload_cuts_are_no_poison(server: Server) -> None:
+    """Behaviour 20: it was not they who killed their workers."""
+    server.start("-w", "3", "--graceful-timeout", "0.5")
+    with ExitStack() as stack:
+        for count in range(1, 4):
+            client = stack.enter_context(server.connect())
+            client.sendall(b"GET /sleep?s=60&say=asleep HTTP/1.1\r\nHost: x\r\n\r\n")
+            eventually(lambda n=count: server.log.count("asleep\n") == n)
+        server.signal(signal.SIGHUP)
+        told = "lost worker .*over its graceful timeout"
+        eventually(lambda: len(re.findall(told, server.log)) == 3)
+    assert server.stop() == 0
     assert "poison" not in server.log
 
 
