@@ -59,7 +59,8 @@ class Verbs:
         members = [m for m in crew.members() if slot in (None, m.slot)]
         ready = [member for member in members if member.state in MAY_BE_DUMPED]
         if slot is not None and not ready:
-            raise CommandError(f"no worker in slot {slot} could write its stacks")
+            reason = f"no worker in slot {slot} could write its stacks"
+            raise CommandError(f"{reason} (`prefork status` shows the slots)")
         if any(crew.is_keeper(member.slot) for member in ready):
             raise CommandError("a program that is kept has no stacks to write")
         for member in ready:
