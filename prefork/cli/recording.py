@@ -45,18 +45,18 @@ class Recorder:
 
     def opened(self, at: float, number: int, peer: str) -> None:
         """A client has come."""
-        self._write(at, number, peer=peer)
+        at = self._write(at, number, peer=peer)
         self._observer.opened(at, number, peer)
 
     def said(self, at: float, number: int, side: Side, data: bytes) -> None:
         """A side has said something; b"": it will say no more."""
         text = base64.b64encode(data).decode()
-        self._write(at, number, side=side.value, data=text)
+        at = self._write(at, number, side=side.value, data=text)
         self._observer.said(at, number, side, data)
 
     def closed(self, at: float, number: int, reason: str) -> None:
         """A connection is over."""
-        self._write(at, number, closed=reason)
+        at = self._write(at, number, closed=reason)
         self._observer.closed(at, number, reason)
 
     def waited(self, at: float) -> None:
@@ -64,9 +64,12 @@ class Recorder:
         self._file.flush()
         self._observer.waited(at)
 
-    def _write(self, at: float, number: int, **what: str) -> None:
-        line = {"at": round(at, 6), "connection": number, **what}
+    def _write(self, at: float, number: int, **what: str) -> float:
+        """Returns when that was by the file, so that both are told the same."""
+        at = round(at, 6)
+        line = {"at": at, "connection": number, **what}
         print(json.dumps(line), file=self._file)
+        return at
 
 
 class Recording:

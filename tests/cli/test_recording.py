@@ -37,10 +37,10 @@ def test_what_was_recorded_is_told_again(tmp_path: Path) -> None:
     path, memory, again = str(tmp_path / "file"), Memory(), Memory()
     with create(path, "unix:/run/app.sock", "fastcgi", 1000.5) as file:
         recorder = Recorder(file, memory)
-        recorder.opened(0.1, 1, "192.0.2.1:5")
-        recorder.said(0.2, 1, Side.CLIENT, bytes(range(256)))
+        recorder.opened(0.1234564999, 1, "192.0.2.1:5")  # in microseconds it is less
+        recorder.said(0.2345675001, 1, Side.CLIENT, bytes(range(256)))
         recorder.waited(0.3)
-        recorder.said(0.4, 1, Side.SERVER, b"")
+        recorder.said(1 / 3, 1, Side.SERVER, b"")
         recorder.closed(0.5, 1, "reset by the client")
     recording = Recording(path)
     assert (recording.protocol, recording.began) == ("fastcgi", 1000.5)
