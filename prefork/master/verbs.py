@@ -14,7 +14,7 @@ from prefork.master.stop import STOPPING
 from prefork.settings.gateways import GATEWAYS
 from prefork.settings.scale import MOST, STEP, Scale, parse_scale
 
-MAY_BE_DUMPED = (State.SERVING, State.RETIRING)  # earlier, the signal would kill
+MAY_BE_DUMPED = (State.SERVING, State.RETIRING)  # others do not know the signal
 
 
 class Verbs:
