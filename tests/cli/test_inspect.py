@@ -77,7 +77,7 @@ def test_between_nginx_and_php_fpm(tmp_path: Path) -> None:
     assert re.search(r" ms → PARAMS  2 ×, ", seen)
     assert " ms → POST /index.php?a=b HTTP/1.1\n" in seen
     assert f"\n                  SCRIPT_FILENAME = {script}\n" in seen
-    assert re.search(r" ms → STDIN  \d+ ×, 100 kB", seen)
+    assert re.search(r" ms → STDIN  (\d+ ×, )?\d", seen)  # in one line, or several
     assert " ms ← STDERR: PHP message: complaint" in seen
     assert " ms ← 200 OK\n" in seen or " ms ← 200\n" in seen
     assert " ms ← END_REQUEST  8 B, status 0, REQUEST_COMPLETE\n" in seen
