@@ -51,9 +51,10 @@ def set_limits(limits: Iterable[tuple[str, int | None]]) -> None:
 def find_cpus(wanted: Iterable[int] | None) -> list[int]:
     """The processors to run on: those, or (None) all that we may run on.
 
-    Raises SystemRefusal if one of them is not for us.
+    Raises SystemRefusal if one of them is not for us, or nobody may choose.
     """
     allowed = sorted(os.sched_getaffinity(0))
+    _try_to_choose(allowed)
     if wanted is None:
         return allowed
     cpus = list(wanted)
@@ -61,6 +62,17 @@ def find_cpus(wanted: Iterable[int] | None) -> list[int]:
         ours = ",".join(map(str, allowed))
         raise SystemRefusal(f"cannot run on processor {foreign[0]} (there are {ours})")
     return cpus
+
+
+def _try_to_choose(allowed: Iterable[int]) -> None:
+    """Run where we run anyway: of oneself everybody may say that, but in a sandbox."""
+    try:
+        os.sched_setaffinity(0, allowed)
+    except PermissionError as error:
+        raise SystemRefusal(
+            f"cannot choose processors: {str(error.strerror).lower()} (a sandbox "
+            "forbids it; of a unit of systemd, say CPUAffinity= there)"
+        ) from error
 
 
 def run_on(cpu: int) -> None:

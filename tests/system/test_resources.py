@@ -1,5 +1,6 @@
 """prefork.system.resources, each in a child that takes the consequences."""
 
+import errno
 import os
 import re
 import resource
@@ -124,6 +125,19 @@ def test_a_processor_that_is_not_ours_is_refused() -> None:
     assert resources.find_cpus(reversed(ours)) == ours[::-1]
     with pytest.raises(SystemRefusal, match="cannot run on processor 8000"):
         resources.find_cpus([ours[0], 8000])
+
+
+def test_a_sandbox_that_forbids_to_choose_is_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before there are workers: each would only run where it likes."""
+
+    def forbid(pid: int, cpus: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "sched_setaffinity", forbid)
+    with pytest.raises(SystemRefusal, match=r"operation not permitted .*CPUAffinity="):
+        resources.find_cpus(None)
 
 
 def test_a_process_can_be_bound_to_a_processor() -> None:

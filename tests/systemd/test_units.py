@@ -14,6 +14,15 @@ def test_a_hardened_application_does_what_applications_do(unit: Unit) -> None:
     assert "Seccomp:\t2" in unit.machine.run("cat", f"/proc/{unit.pid}/status")
 
 
+@pytest.mark.parametrize("asked", ["--nice 3", "--cpu-affinity auto"])
+def test_what_the_sandbox_forbids_is_not_ignored(unit: Unit, asked: str) -> None:
+    unit.run_with(f"-w 1 {asked} app:wsgi")
+    unit.change("Restart=no")
+    assert unit.control("start").code != 0
+    assert unit.show("ExecMainStatus") == "1"
+    assert "operation not permitted" in unit.journal()
+
+
 def test_systemd_has_nothing_to_say_of_the_units_where_they_are(unit: Unit) -> None:
     verify = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no"]
     assert unit.machine.run(*verify, f"{UNITS}/{unit.service}") == ""
