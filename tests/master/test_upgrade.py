@@ -25,6 +25,9 @@ ENTRY = "cli/adopt.py"
 IN_EARNEST = (
     'import sys\nif "--rehearse" not in sys.argv:\n    '  # not to see if it would
 )
+UNTIL_TOLD = """import os, time
+    while not os.path.exists("go-on"): time.sleep(0.01)
+"""
 
 
 class Program:
@@ -263,13 +266,14 @@ def test_a_worker_that_dies_during_exec_is_noticed(
 ) -> None:
     """Behaviour 36; the other one goes on serving."""
     server.start("-w", "2", env=program.env)
-    program.begin(ENTRY, IN_EARNEST + "import time; time.sleep(1.5)")
+    program.begin(ENTRY, IN_EARNEST + UNTIL_TOLD)
     victim, other = server.workers()
     server.signal(signal.SIGUSR2)
     server.wait_log("upgrading phase=exec")
     os.kill(victim, signal.SIGKILL)
     assert server.get("/pid") == (200, str(other).encode())
     assert "upgraded master" not in server.log
+    (server.directory / "go-on").touch()
     server.wait_log("upgraded master")
     server.wait_log(f"lost worker cause=.SIGKILL from outside.* pid={victim} ")
     eventually(lambda: len(server.workers()) == 2)
