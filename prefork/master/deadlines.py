@@ -49,8 +49,8 @@ class Deadlines:
             self._explain_slow(member, tenant)
         if not 0 < tenant.deadline <= now:
             return
-        # The worker may have finished since.  It looks for this verdict before
-        # it takes another request, so the signal cannot hit a wrong one.
+        # The worker may have finished since.  It looks whether it was condemned
+        # before it takes another request, so the signal cannot hit a wrong one.
         if self._scoreboard.condemn(member.slot, tenant.serial):
             seconds = (tenant.deadline - tenant.started) / SECOND
             member.killed_because = f"request over its {seconds:g} s deadline"
@@ -75,5 +75,6 @@ def _overdue_reason(member: Member) -> str:
     return {
         State.ORDERED: "did not register in time",
         State.BOOTING: "over its boot timeout",
+        State.SETTLING: "over its boot timeout",
         State.RETIRING: TOO_LATE,
     }.get(member.state, "did not die of SIGABRT")
