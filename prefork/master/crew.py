@@ -104,7 +104,7 @@ class Crew:
         if channel.is_closed:
             self._lose(member)
 
-    def hear_all(self) -> None:
+    def _hear_all(self) -> None:
         """Hear what everyone has said so far."""
         for member in list(self.roster.members.values()):
             if member.slot in self._channels:
@@ -217,7 +217,6 @@ class Crew:
     def kill(self, member: Member, because: str) -> None:
         """Skip the good manners."""
         member.killed_because = member.killed_because or because
-        member.deadline = 0.0
         member.state = State.ABORTED
         self._apply(member, Event.OVERDUE)
 
@@ -231,7 +230,7 @@ class Crew:
         """One of our children was reaped; False if it was no worker."""
         member = self.roster.by_pid(pid)
         if member is None:
-            self.hear_all()  # "forked" was sent before it could exit
+            self._hear_all()  # "forked" was sent before it could exit
             member = self.roster.by_pid(pid)
         if member is None:
             return False

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefork.errors import EXIT_APPLICATION
 from prefork.master.backoff import BackOff
+from prefork.master.roster import FOREVER
 from prefork.settings import Settings
 from prefork.settings.registry import from_json, to_json
 from prefork.system.channel import Channel, Message, adopt, pair
@@ -48,7 +49,7 @@ class Generation:
         self.preload = settings.preload is not False
         self.stage = Stage.NONE
         self.pid = 0
-        self.deadline = float("inf")
+        self.deadline = FOREVER
         self.sources: list[str] = []  # directories that it was imported from
         self.imported_at = 0.0  # Unix time at which the import began
         self.failure = ""  # why the last template came to nothing
@@ -156,7 +157,7 @@ class Generation:
         """Its process has been reaped."""
         self.pid = 0
         self.stage = Stage.NONE
-        self.deadline = float("inf")
+        self.deadline = FOREVER
         if self.channel is not None:
             self.channel.close()
             self.channel = None

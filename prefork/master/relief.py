@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prefork.master.obituary import SECOND
 from prefork.master.roster import Member, Roster
 from prefork.master.states import State
 from prefork.monitor.scoreboard import Scoreboard, Tenant
@@ -15,7 +16,6 @@ from prefork.system.channel import Message
 from prefork.system.signals import RELIEVE
 
 LONG = 0.2  # seconds that a request may take before others stop waiting for it
-SECOND = 1_000_000_000
 
 # A descriptor, and what goes with it; the name of its door comes first.
 Traveller = tuple[int, Sequence[Any]]

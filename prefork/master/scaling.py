@@ -16,7 +16,7 @@ from math import ceil, inf
 
 from prefork.settings.scale import Scale
 
-SECOND = 1.0
+RAMP_STEP = 1.0  # seconds until twice as many may come
 HOLD_OFF = 10.0  # seconds after a reload: whoever is slow at first is no load
 STEPS = 12  # in an idle timeout: so many may leave
 LONGEST = 15  # idle timeouts: the longest wait of whoever is missed each time
@@ -154,8 +154,8 @@ class Ramp:
 
     def grant(self, wish: int, now: float) -> int:
         """How many of the wished for may be ordered now."""
-        if now - self._began >= SECOND:
-            goes_on = now - self._began < 2 * SECOND and now >= self._held_until
+        if now - self._began >= RAMP_STEP:
+            goes_on = now - self._began < 2 * RAMP_STEP and now >= self._held_until
             self._rate = min(2 * self._rate, self._ceiling) if goes_on else 1
             self._began, self._granted = now, 0
         granted = max(0, min(wish, self._rate - self._granted))

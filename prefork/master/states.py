@@ -5,6 +5,7 @@
     BOOTING ─ settling ─► SETTLING ─ ready ─► SERVING     (it keeps a program)
     ORDERED, BOOTING ─ retire ─► KILLED;  SETTLING ─ retire ─► RETIRING
     ORDERED ─ overdue ─► KILLED
+    BOOTING, SETTLING, SERVING ─ leaving ─► RETIRING      (somebody sent it a TERM)
 
 and from every state, when its process has exited, to GONE.  A key that is missing
 from the table is an error in the master.
@@ -29,7 +30,7 @@ class Event(Enum):
     SETTLING = auto()  # its program runs
     READY = auto()
     RETIRE = auto()  # it is not needed any more
-    LEAVING = auto()  # it retires by itself: somebody sent it a TERM
+    LEAVING = auto()  # it retires, and not by our order
     OVERDUE = auto()  # its deadline, or that of its request, has passed
     EXITED = auto()
 
@@ -40,14 +41,13 @@ class Action(Enum):
     TELL = auto()  # send it the order to retire
     ABORT = auto()
     KILL = auto()
-    FORGET = auto()
 
 
 S, E, A = State, Event, Action
 
 _KILLED = (S.KILLED, A.KILL)
 _ABORTED = (S.ABORTED, A.ABORT)
-_GONE = (S.GONE, A.FORGET)
+_GONE = (S.GONE, A.NOTHING)  # the roster has forgotten it by itself
 
 TRANSITIONS: dict[State, dict[Event, tuple[State, Action]]] = {
     S.ORDERED: {

@@ -13,14 +13,12 @@ from typing import Any
 
 from prefork.master.generation import Generation, Stage
 from prefork.master.reactor import Reactor
-from prefork.master.roster import FOREVER
+from prefork.master.roster import ABORT_GRACE, FOREVER
 from prefork.monitor.log import Log
 from prefork.settings import Settings
 from prefork.settings.gateways import GATEWAYS
 from prefork.system.channel import Channel, Message
 from prefork.system.listen import Listener
-
-ABORT_GRACE = 1.0  # seconds from ABRT, which dumps the stacks, to KILL
 
 
 class Templates:

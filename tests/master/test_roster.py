@@ -64,7 +64,7 @@ def test_whoever_has_exited_is_forgotten(roster: Roster) -> None:
     member = order(roster)
     member.pid = 812
     assert roster.by_pid(812) is member
-    assert roster.apply(member, Event.EXITED, NOW) is Action.FORGET
+    assert roster.apply(member, Event.EXITED, NOW) is Action.NOTHING
     assert roster.members == {}
     assert roster.by_pid(812) is None
 

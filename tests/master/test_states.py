@@ -29,7 +29,7 @@ def test_every_state_has_its_row() -> None:
 
 @every_living_state
 def test_every_living_worker_can_exit(state: State) -> None:
-    assert TRANSITIONS[state][Event.EXITED] == (State.GONE, Action.FORGET)
+    assert TRANSITIONS[state][Event.EXITED] == (State.GONE, Action.NOTHING)
 
 
 @every_living_state
