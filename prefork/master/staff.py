@@ -11,7 +11,7 @@ from prefork.master.scaling import Rules
 from prefork.master.states import State
 from prefork.master.templates import Templates
 from prefork.monitor.log import Log
-from prefork.settings.scale import MOST, Scale, parse_scale
+from prefork.settings.scale import MOST_WORKERS, Scale, parse_scale
 
 # A template forks one after the other, and its channel holds some 280 orders: of
 # 512 at once those at the end were lost, or not registered in time.
@@ -139,7 +139,7 @@ class Staff:
         """TTIN, TTOU: so many more, or less, at least and at most; False: refused."""
         scale = self.scale.moved(step)
         if scale != scale.nearest(min(1, self._given.least)):
-            self._log.warning("cannot scale", workers=str(scale), most=MOST)
+            self._log.warning("cannot scale", workers=str(scale), most=MOST_WORKERS)
             return False
         self._adjustment = scale.most - self._given.most
         self._rescale()

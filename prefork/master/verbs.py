@@ -12,7 +12,7 @@ from prefork.master.states import State
 from prefork.master.status import count_workers, describe
 from prefork.master.stop import STOPPING
 from prefork.settings.gateways import GATEWAYS
-from prefork.settings.scale import MOST, STEP, Scale, parse_scale
+from prefork.settings.scale import MOST_WORKERS, STEP, Scale, parse_scale
 
 MAY_BE_DUMPED = (State.SERVING, State.RETIRING)  # others do not know the signal
 
@@ -49,7 +49,7 @@ class Verbs:
         if not STEP.fullmatch(text):
             staff.scale_to(_parse_scale(text))
         elif not staff.adjust(int(text)):
-            raise CommandError(f"cannot scale by {text}: 1 to {MOST} workers")
+            raise CommandError(f"cannot scale by {text}: 1 to {MOST_WORKERS} workers")
         return {"workers": str(staff.scale), "before": before}
 
     def _dump(self, fields: Fields) -> Fields:

@@ -14,10 +14,10 @@ T = TypeVar("T")
 Number = TypeVar("Number", int, float)
 
 # epoll_wait(2) takes its timeout as an int of milliseconds: 24 days at most.
-LONGEST = 1_000_000  # seconds
-MOST = (1 << 31) - 1  # what system calls such as listen(2) take as an int
-LARGEST = (1 << 63) - 1  # bytes; off_t and, but for the infinite, rlim_t
-# A worker is sent all listeners in one message, which has room for so many.
+LONGEST_TIME = 1_000_000  # seconds
+LARGEST_INT = (1 << 31) - 1  # what system calls such as listen(2) take as an int
+LARGEST_SIZE = (1 << 63) - 1  # bytes; off_t and, but for the infinite, rlim_t
+# The message that orders a worker carries these and its channel: 128 descriptors.
 MOST_ADDRESSES = 127
 LONGEST_URL_PATH = 4096  # bytes; a request line has to take it
 
@@ -42,7 +42,7 @@ class Kind(Generic[T]):
     is_secret: bool = False  # nobody is shown its value
 
 
-def whole(least: int, most: int = MOST) -> Kind[int]:
+def whole(least: int, most: int = LARGEST_INT) -> Kind[int]:
     """Whole numbers, from `least` to `most`."""
     return Kind("whole number", lambda v: _within(_parse_int(v), least, most), str)
 
@@ -94,7 +94,7 @@ def _parse_float(value: object) -> float:
 
 
 def _parse_time(value: object) -> float:
-    return _within(_parse_float(value), 0, LONGEST)
+    return _within(_parse_float(value), 0, LONGEST_TIME)
 
 
 def _parse_some_time(value: object) -> float:
@@ -112,7 +112,7 @@ def _parse_size(value: object) -> int:
         size = _parse_int(number) * unit
     if size < 0:
         raise ValueError(f"{value!r} is not a size such as 500, 64K, 300M or 1G")
-    return _within(size, 0, LARGEST)
+    return _within(size, 0, LARGEST_SIZE)
 
 
 def _format_size(size: int) -> str:
@@ -153,7 +153,7 @@ def _parse_url_path(value: object) -> str:
 
 
 def _parse_request_path(value: object) -> str:
-    """As a request line has it (RFC 9112, section 3): what is odd is encoded."""
+    """A path as a request line has it (RFC 9112, section 3), percent-encoded."""
     path = _parse_url_path(value)
     if odd := next((each for each in path if not "!" <= each <= "~"), ""):
         raise ValueError(f"{odd!r} has to be written as in a URL, {_quote(odd)}")
@@ -187,7 +187,7 @@ def _parse_counts(value: object) -> tuple[int, ...]:
         value = [part for part in str(value).split(",") if part.strip()]
     if not isinstance(value, list):
         raise ValueError(f"{value!r} is neither a whole number nor a list of them")
-    return tuple(_within(_parse_int(each), 1, MOST) for each in value)
+    return tuple(_within(_parse_int(each), 1, LARGEST_INT) for each in value)
 
 
 def _parse_addresses(value: object) -> tuple[str, ...]:
@@ -221,7 +221,6 @@ def _parse_networks(value: object) -> tuple[str, ...]:
 
 TEXT = Kind("text", _parse_text, str)
 SECRET = Kind("text", _parse_text, str, is_secret=True)
-URL_PATH = Kind("text", _parse_url_path, str)
 REQUEST_PATH = Kind("text", _parse_request_path, str)
 URL_PREFIX = Kind("text", _parse_url_prefix, str)
 SWITCH = Kind("true | false", _parse_switch, lambda v: str(v).lower(), is_switch=True)

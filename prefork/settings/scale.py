@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from prefork.settings.kinds import Kind, whole
 
-MOST = 512  # the scoreboard has room for twice as many, which a reload needs
+MOST_WORKERS = 512  # the scoreboard has room for twice as many, which a reload needs
 STEP = re.compile(r"[+-][0-9]{1,6}")  # so many more, or less, for who scales
 _TWO_NUMBERS = re.compile(r"-?[0-9]+:-?[0-9]+")
-_ONE_NUMBER = whole(1, MOST)
-_LEAST = whole(0, MOST)
+_ONE_NUMBER = whole(1, MOST_WORKERS)
+_LEAST = whole(0, MOST_WORKERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Scale:
 
     def nearest(self, lowest: int) -> "Scale":
         """The nearest one that there can be, of `lowest` workers or more."""
-        room = Scale(lowest, MOST)
+        room = Scale(lowest, MOST_WORKERS)
         return Scale(room.hold(self.least), max(1, room.hold(self.most)))
 
     def hold(self, workers: int) -> int:

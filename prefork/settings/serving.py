@@ -21,7 +21,7 @@ from prefork.settings.kinds import (
     or_word,
     whole,
 )
-from prefork.settings.scale import MOST, SCALE, Scale
+from prefork.settings.scale import MOST_WORKERS, SCALE, Scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class Serving:
         "--spare-workers",
         "N",
         "of MIN:MAX, idle ones to keep ready",
-        or_word("automatic", whole(0, MOST)),
+        or_word("automatic", whole(0, MOST_WORKERS)),
         only=SERVING,
     )
     idle_timeout: float = setting(

@@ -7,7 +7,7 @@ import pytest
 from prefork.monitor.scoreboard import SLOTS
 from prefork.settings import Settings
 from prefork.settings.registry import from_json, to_json
-from prefork.settings.scale import MOST, SCALE, Scale
+from prefork.settings.scale import MOST_WORKERS, SCALE, Scale
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_knows_the_nearest_one_that_there_can_be(
 
 def test_a_reload_has_room_for_as_many_again() -> None:
     """Behaviour 64."""
-    assert SLOTS >= 2 * MOST
+    assert SLOTS >= 2 * MOST_WORKERS
 
 
 @pytest.mark.parametrize(("workers", "held"), [(1, 2), (2, 2), (5, 5), (9, 8)])
