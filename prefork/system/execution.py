@@ -14,11 +14,10 @@ import time
 from prefork.system.descriptors import close_on_exec
 from prefork.system.forking import fork_exec
 from prefork.system.processes import die_with
-from prefork.system.program import ALL_SIGNALS
 from prefork.system.refusal import explain_refusal
 
-STDIN, STDOUT, STDERR = range(3)
-# Seconds.  A signal takes some µs, or until it is the turn of who is to hear it.
+# Seconds between two looks whether SIGSTOP has stopped the program, and how many
+# looks: some µs are enough, unless it has to wait for a processor.
 PAUSE_LOOK, PAUSE_LOOKS = 0.0005, 200
 LOOK = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
 FOREVER = struct.pack("ll", 0, 0)  # struct timeval, to SO_RCVTIMEO
@@ -111,7 +110,7 @@ def execute(file: str, command: list[str], *, listener: int) -> Execution:
 
     try:
         standard = (listener, its_stdout, its_stderr)
-        pid = fork_exec(become, standard=standard, signals=ALL_SIGNALS)
+        pid = fork_exec(become, standard=standard)
     except OSError as error:
         os.close(stdout)
         os.close(stderr)

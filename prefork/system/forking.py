@@ -3,25 +3,23 @@
 import errno
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from prefork.system.signals import blocked, unblock_all
+from prefork.system.signals import CATCHABLE, blocked, unblock_all
 
 
-def fork_exec(
-    become: Callable[[], object], *, standard: Sequence[int], signals: Iterable[int]
-) -> int:
+def fork_exec(become: Callable[[], object], *, standard: Sequence[int]) -> int:
     """The pid of a program, leader of a session; OSError says why there is none.
 
-    `become()` is called in the child, last, and ends in an execve(2).  `standard`: what
-    is its descriptors 0 to 2 by then; `signals` are as by default.
+    `become()` is called in the child, last, and ends in an execve(2).  By then
+    `standard` are its descriptors 0 to 2, and all signals are as by default.
     """
     failure, its_failure = os.pipe2(os.O_CLOEXEC)
     with blocked():
         pid = os.fork()
         if not pid:
-            _leave_all_behind(become, standard, signals, its_failure)
+            _leave_all_behind(become, standard, its_failure)
     os.close(its_failure)
     with open(failure, "rb") as pipe:
         code = pipe.read()  # nothing, when exec has closed the other end
@@ -32,16 +30,13 @@ def fork_exec(
 
 
 def _leave_all_behind(
-    become: Callable[[], object],
-    standard: Sequence[int],
-    signals: Iterable[int],
-    failure: int,
+    become: Callable[[], object], standard: Sequence[int], failure: int
 ) -> NoReturn:
-    """The child."""
-    code = errno.ENOMEM  # of what is no OSError
+    """In the child: become the program, or write the errno into the pipe."""
+    code = errno.ENOMEM  # unless it is an OSError that stops us
     try:
         signal.set_wakeup_fd(-1)
-        for number in signals:
+        for number in CATCHABLE:
             signal.signal(number, signal.SIG_DFL)
         unblock_all()
         os.setsid()

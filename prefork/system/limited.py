@@ -18,20 +18,18 @@ def spawn(
     *,
     standard: Sequence[int],
     limits: Mapping[int, int],
-    signals: Sequence[int],
 ) -> int:
     """The pid of a program, leader of a session; OSError says why there is none.
 
-    `standard`: what becomes its descriptors 0 to 2; `limits`: value by RLIMIT_*;
-    `signals` are as by default.
+    `standard`: what becomes its descriptors 0 to 2; `limits`: value by RLIMIT_*.
     """
 
     def become() -> None:
-        """Its memory is limited last: what needs more has been done."""
+        # Here and not before: until execve() a limit of memory is ours too.
         for number, value in limits.items():
             hard = resource.getrlimit(number)[1]
             least = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(number, (least, least))
         os.execve(file, arguments, environment)
 
-    return fork_exec(become, standard=standard, signals=signals)
+    return fork_exec(become, standard=standard)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from prefork.system.signals import name_of
+from prefork.system.signals import CATCHABLE, name_of
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
@@ -58,7 +58,7 @@ def spawn(module: str, arguments: Sequence[str], *, descriptors: dict[int, int])
         ],
         setsid=True,
         setsigmask=[],
-        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+        setsigdef=CATCHABLE,
     )
 
 

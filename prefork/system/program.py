@@ -12,14 +12,9 @@ from functools import cache, partial
 from prefork.system.leash import tie
 from prefork.system.limited import spawn as spawn_limited
 from prefork.system.refusal import explain_refusal
+from prefork.system.signals import CATCHABLE
 
 PIPE = -1  # to start(): a pipe, whose other end is ours
-# A program finds every signal as it is by default, whatever a worker ignores.
-ALL_SIGNALS = [
-    number
-    for number in signal.valid_signals()
-    if number not in (signal.SIGKILL, signal.SIGSTOP)
-]
 
 
 class Program:
@@ -101,8 +96,8 @@ def start(
     `limits`: value by RLIMIT_*.
     """
     os.chdir(directory)
-    ours = [-1]
-    theirs: list[int] = []
+    ours = [-1]  # of stdin, if that is a pipe; then of stdout and stderr
+    theirs: list[int] = []  # the other ends, in the same order
     reads = _open_nothing() if stdin is None else stdin
     try:
         if stdin == PIPE:
@@ -114,13 +109,7 @@ def start(
             theirs.append(writing)
         standard = (reads, *theirs[-2:])
         begin = partial(spawn_limited, limits=limits) if limits else _spawn
-        pid = begin(
-            file,
-            [file, *arguments],
-            environment,
-            standard=standard,
-            signals=ALL_SIGNALS,
-        )
+        pid = begin(file, [file, *arguments], environment, standard=standard)
     except OSError as error:
         _close(ours)
         raise explain_refusal(error, file) from None
@@ -139,7 +128,6 @@ def _spawn(
     environment: Mapping[bytes, bytes],
     *,
     standard: Sequence[int],
-    signals: Sequence[int],
 ) -> int:
     return os.posix_spawn(
         file,
@@ -148,7 +136,7 @@ def _spawn(
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate(standard)],
         setsid=True,
         setsigmask=(),
-        setsigdef=signals,
+        setsigdef=CATCHABLE,  # whatever the worker ignores
     )
 
 

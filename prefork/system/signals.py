@@ -18,7 +18,8 @@ DUMP_STACKS = signal.SIGUSR2
 # What a busy worker answers by giving its quiet connections to the master.  It does
 # nothing by default, so that it may come too late.
 RELIEVE = signal.SIGURG
-
+# Those that can be handled, ignored, and reset: signal(2).
+CATCHABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 Handler = Callable[[int, FrameType | None], None]
 

@@ -11,8 +11,7 @@ from setproctitle import setproctitle
 
 from prefork.system.command import Command
 from prefork.system.execution import make_blocking
-from prefork.system.program import ALL_SIGNALS
-from prefork.system.signals import DUMP_STACKS, SignalPipe, unblock_all
+from prefork.system.signals import CATCHABLE, DUMP_STACKS, SignalPipe, unblock_all
 from prefork.worker.birth import IGNORED, Birthright
 from prefork.worker.keeper import END, LEAVE, Keeper, Patience
 from prefork.worker.limits import spread_lifespan
@@ -66,7 +65,7 @@ def _end_like(status: int) -> NoReturn:
     if status >= 0:
         os._exit(status)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the program has left its own
-    if -status in ALL_SIGNALS:  # whose meaning can be changed at all
+    if -status in CATCHABLE:
         signal.signal(-status, signal.SIG_DFL)
     unblock_all()
     os.kill(os.getpid(), -status)
