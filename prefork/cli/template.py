@@ -54,16 +54,16 @@ def main() -> int:
         on_message={"reopen": estate.reopen_logs},
     )
     newborn = template.run()
-    # Here, and not one life called by the other: the stack must not grow with them.
+    # A loop, since the stack would grow if each life called the next.
     while newborn is not None:
         promotion = _be_worker(newborn, estate, template)
-        leave_to_master()  # as a worker it has heard them in its own way
+        leave_to_master()  # these signals; as a worker it had handlers of its own
         estate.generation = promotion.generation
         newborn = template.run_again(promotion.channel, generation=promotion.generation)
     return EXIT_OK
 
 
-def _read_will(document: int) -> Settings:
+def _read_settings(document: int) -> Settings:
     try:
         return from_json(read_document(document))
     finally:
@@ -83,7 +83,7 @@ class Estate:
     def __init__(self, message: Message) -> None:
         fields = message.fields
         descriptors = iter(message.descriptors)
-        self.settings = _read_will(next(descriptors))
+        self.settings = _read_settings(next(descriptors))
         self.generation: int = fields["generation"]
         self.master: int = fields["master"]
         self.scoreboard = Scoreboard(next(descriptors))
@@ -136,7 +136,8 @@ class Estate:
 
 def _be_worker(newborn: Newborn, estate: Estate, template: Template) -> Promotion:
     """Live as a worker; returns only if promoted, else the process ends here."""
-    # By force for as long as it imports: an import may hang, and hears nothing.
+    # If the master dies: KILL during the import, which may hang and would not notice
+    # a TERM; TERM from then on.
     if not die_with(estate.master, signal.SIGKILL):
         os._exit(EXIT_OK)
     try:

@@ -32,7 +32,7 @@ class Stage(Enum):
 
 
 class Generation:
-    """Starts, asks and dismisses its template; who to tell is `heard`'s business."""
+    """Starts, asks and dismisses its template; Templates tells what comes of it."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Generation:
         self.number = number
         self.settings = settings
         self.listeners = list(listeners)
-        # Unless told otherwise it is tried; Template says when it is unsafe.
+        # Tried unless forbidden; turned off when a template finds it unsafe.
         self.preload = settings.preload is not False
         self.stage = Stage.NONE
         self.pid = 0
@@ -65,13 +65,13 @@ class Generation:
 
         Raises OSError when the system cannot start another process.
         """
-        will = write_document(to_json(self.settings), name="prefork-settings")
+        document = write_document(to_json(self.settings), name="prefork-settings")
         try:
             self.channel = self._spawn()
             self.failure = ""
-            self._bequeath([will, *shared], access)
+            self._boot([document, *shared], access)
         finally:
-            os.close(will)
+            os.close(document)
         self.stage = Stage.LOADING
         self.imported_at = time.time()
         self.failure_status = EXIT_APPLICATION
@@ -108,7 +108,7 @@ class Generation:
         self.pid = pid
         self.stage = Stage.LOADING
 
-    def _bequeath(self, shared: Sequence[int], access: int | None) -> None:
+    def _boot(self, shared: Sequence[int], access: int | None) -> None:
         assert self.channel is not None
         was_sent = self.channel.send(
             "boot",
@@ -118,14 +118,15 @@ class Generation:
             has_access_file=access is not None,
             descriptors=[*shared, *([] if access is None else [access])],
         )
-        if not was_sent:  # it waits for that, and for nothing else
+        if not was_sent:  # and without it the template would wait for ever
             self.failure = "the template could not be told what to load"
             os.kill(self.pid, signal.SIGKILL)
 
     def order(self, slot: int, channel: Channel) -> bool:
         """Ask for a worker, which gets `channel`; False if nobody hears it.
 
-        And the listeners, which the template does not have: it outlives some.
+        The listeners go with each order: a template may outlive some of them, and
+        would keep them open.
         """
         assert self.channel is not None
         return self.channel.send(
@@ -154,7 +155,7 @@ class Generation:
         os.kill(self.pid, signal.SIGABRT)
 
     def forget_template(self) -> None:
-        """Its process has been reaped."""
+        """There is none any more: it was reaped, or the promise was broken."""
         self.pid = 0
         self.stage = Stage.NONE
         self.deadline = FOREVER
@@ -165,7 +166,7 @@ class Generation:
     # Being handed over to another program
 
     def state(self) -> dict[str, Any]:
-        """A generation that leaves may have lost listeners: they are closed."""
+        """A generation that leaves may have listeners that are closed: not those."""
         sockets = [listener.socket for listener in self.listeners]
         return {
             "number": self.number,

@@ -61,7 +61,11 @@ class Template:
         self._cpus: list[int] = []  # each worker runs on one of them; []: on any
 
     def run(self) -> Newborn | None:
-        """Returns in each worker, as a newborn; and in the template, with None."""
+        """Load, then fork on request.
+
+        Returns in each worker, with what it is born with; and in the template when it
+        is to end, with None.
+        """
         gc.disable()  # no holes in the pages that the workers will share
         self._take_title()
         try:
@@ -82,7 +86,7 @@ class Template:
         return self._application
 
     def run_again(self, channel: Channel, *, generation: int) -> Newborn | None:
-        """Like run(), after a life as a worker: what that has learnt is shared now."""
+        """Like run(), in a worker that was promoted: its memory is shared now."""
         self._channel = channel
         self._generation = generation
         if not die_with(self._master, signal.SIGKILL):
@@ -93,12 +97,12 @@ class Template:
             return None
         gc.disable()
         self._take_title()
-        gc.unfreeze()  # what was garbage when it was frozen, or is since
+        gc.unfreeze()  # so that what has become garbage since is collected
         return self._serve_the_master()
 
     def find_hazards(self, known: Collection[int] = ()) -> list[str]:
-        """Name what of this process would not survive a fork, though it was born
-        by one; `known` are descriptors to be left out."""
+        """Name what a worker has that would not survive a fork, if it were promoted;
+        `known` are descriptors to be left out."""
         mine = {*self._own_descriptors, self._channel.fileno(), *known}
         return [*find_hazards(mine), *find_children()]
 
@@ -180,26 +184,34 @@ class Template:
                 message.fields["protocols"], message.descriptors[1:], strict=True
             )
         ]
-        try:
-            status = fork_orphan(
-                lambda pid: channel.send("forked", pid=pid),
-                patience=FORK_PATIENCE,
-            )
-        except OSError as error:
-            channel.send("unforked", error=error.strerror)
-            status = error.errno
-        if status is None:
-            self._channel.close()
-            if not channel.send("registered"):
-                os._exit(0)  # the master has given this slot up in the meantime
-            if self._cpus:
-                resources.run_on(self._cpus[slot % len(self._cpus)])
+        if _is_newborn(channel):
+            self._register(slot, channel)
             return Newborn(slot, channel, listeners)
         # The master hears of a failure by the end of the worker's channel.
         channel.close()
         for _, listener in listeners:
             listener.close()
         return None
+
+    def _register(self, slot: int, channel: Channel) -> None:
+        """The first steps of a worker."""
+        self._channel.close()
+        if not channel.send("registered"):
+            os._exit(0)  # the master has given this slot up in the meantime
+        if self._cpus:
+            resources.run_on(self._cpus[slot % len(self._cpus)])
+
+
+def _is_newborn(channel: Channel) -> bool:
+    """Fork a worker; True in it, False in the template, be there a worker or not."""
+    try:
+        status = fork_orphan(
+            lambda pid: channel.send("forked", pid=pid), patience=FORK_PATIENCE
+        )
+    except OSError as error:
+        channel.send("unforked", error=error.strerror)
+        return False
+    return status is None
 
 
 def _go_home() -> None:
