@@ -11,7 +11,7 @@ from prefork.worker.limits import ClientDeadlines
 from prefork.worker.waiting import Waiting
 
 READ_SIZE = 65536
-# Of protocols that have more to say than the body: what a client may do without.
+# In FastCGI and AJP a front end can send, and ask for, other things than the body.
 MOST_BESIDE = 1 << 20  # bytes on the wire with nothing of the body among them
 MOST_UNREAD = 2 << 20  # bytes that it has asked for, and does not read
 LEFT = "the client left before its body was complete"
@@ -37,10 +37,10 @@ class ArrivingBody(io.RawIOBase):
         self._ready = memoryview(b"".join(client.parts))
         self._received = len(self._ready)
         now = time.monotonic()
-        # Seconds for the client, and not those in which we have not read.
+        # Seconds that we have waited for the client; when nobody reads, none pass.
         self._waited = now - (client.since or now)
+        self._waits_since = 0.0  # when left() was asked; 0: nobody waits
         self._beside = 0  # bytes since the last of the body
-        self._asked = 0.0  # when left() was asked
         if self._ready:
             request.invitation = b""  # it does not wait for one, then
 
@@ -71,7 +71,7 @@ class ArrivingBody(io.RawIOBase):
             return data
         if self._body.done:
             return b""
-        self._note_waiting(0.0)
+        self._stop_waiting(time.monotonic())
         self._invite()
         try:
             wire = os.read(self._client.fd, READ_SIZE)
@@ -92,22 +92,23 @@ class ArrivingBody(io.RawIOBase):
         return self._body.done and not self._ready
 
     def left(self) -> float:
-        """Seconds until what read_available() waits for is late.
+        """Seconds until the body is late, for a caller who begins to wait for it now.
 
-        Only such waiting counts: who reads now and then has no slow client for that.
+        The wait lasts until the next call, of this or of read_available().  Time in
+        which the caller does something else is not held against the client.
         """
         now = time.monotonic()
-        self._note_waiting(now)
+        self._stop_waiting(now)
+        self._waits_since = now
         until = self._deadlines.for_body(
             since=now - self._waited, received=self._received, now=now
         )
         return max(0.0, until - now)
 
-    def _note_waiting(self, from_now: float) -> None:
-        """It is over, or goes on `from_now`."""
-        if self._asked:
-            self._waited += (from_now or time.monotonic()) - self._asked
-        self._asked = from_now
+    def _stop_waiting(self, now: float) -> None:
+        if self._waits_since:
+            self._waited += now - self._waits_since
+            self._waits_since = 0.0
 
     def _decode(self, data: bytes) -> bytes:
         try:
@@ -144,10 +145,10 @@ class ArrivingBody(io.RawIOBase):
                 raise ClientGone(f"could not read: {error.strerror}") from error
 
     def _wait(self) -> None:
-        """Until there may be more; what is outgoing leaves meanwhile.
+        """Wait until more may have arrived; send what is outgoing meanwhile.
 
-        It may be what the client waits for: the wish for more, or the beginning of
-        the answer.
+        The client may wait for that: it is a request for the next piece (AJP), or the
+        beginning of the answer.
         """
         client, waiting = self._client, self._waiting
         client.hurry()

@@ -8,6 +8,8 @@ accept loop on a unix socket).
 import os
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 
 from prefork.errors import ClientGone
@@ -15,7 +17,7 @@ from prefork.protocols.request import Conversation, Request
 from prefork.worker.doors import Door
 from prefork.worker.outgoing import BytesPart, FilePart, Outgoing
 
-READ_SIZE = 4096
+READ_SIZE = 4096  # bytes: all of a usual request
 DROPPED_AT_ONCE = 65536
 PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 RESET_ON_CLOSE = struct.pack("@ii", 1, 0)  # struct linger: on, seconds
@@ -64,13 +66,15 @@ class Client:
         self.events = 0  # what the lobby's epoll watches it for
         self.deadline = 0.0  # monotonic seconds
         self.request: Request | None = None
-        self.raw = b""  # of a request that came in one piece: all of it, and the rest
+        # What a sibling would have to be given: all that has been read of a request
+        # that came in one piece; b"" if it came in several.
+        self.raw = b""
         self.parts: list[bytes] = []  # of the body, decoded
         self.size = 0  # of these parts, and of what was dropped
         self.since = 0.0  # when the body began
         self.keep = False  # another request may follow the answer
         self.has_open_end = False  # only closing ends the answer, and resets till then
-        self.is_cut = False  # such an answer is not whole
+        self.is_cut = False  # such an answer has not been written to its end
         self.outgoing: Outgoing | None = None
 
     def receive(self, data: bytes, *, body_buffer: int) -> bool:
@@ -178,13 +182,11 @@ class Client:
         request = self.request
         assert request is not None
         rest = request.rest if request.body is None else request.body.rest
-        connection = socket.socket(fileno=self.fd)
-        try:
-            return rest + connection.recv(READ_SIZE, PEEK)
-        except OSError:
-            return rest
-        finally:
-            connection.detach()
+        with as_socket(self.fd) as connection:
+            try:
+                return rest + connection.recv(READ_SIZE, PEEK)
+            except OSError:
+                return rest
 
     def drop_input(self) -> bool:
         """Read a piece of what nobody wants; False at its end."""
@@ -212,18 +214,18 @@ class Client:
 
     def transmit(self, data: bytes) -> None:
         """Send, and keep in `outgoing` what the socket does not take. ClientGone."""
+        sent = 0
         if self.outgoing is None:
             try:
                 sent = os.write(self.fd, data)
             except BlockingIOError:
-                sent = 0
+                pass
             except OSError as error:
                 raise ClientGone(f"could not send: {error.strerror}") from error
             if sent == len(data):
                 return
             self.outgoing = Outgoing()
-            data = memoryview(data)[sent:]  # type: ignore[assignment]
-        self.outgoing.add(BytesPart(data))
+        self.outgoing.add(BytesPart(memoryview(data)[sent:]))
         self.flush()
 
     def transmit_file(self, part: FilePart) -> None:
@@ -278,21 +280,16 @@ class Client:
         self._set_option(socket.SOL_SOCKET, socket.SO_LINGER, value)
 
     def _set_option(self, level: int, name: int, value: int | bytes) -> None:
-        connection = socket.socket(fileno=self.fd)
-        try:
+        with as_socket(self.fd) as connection:
             connection.setsockopt(level, name, value)
-        finally:
-            connection.detach()
 
     def shut(self) -> None:
         """Say that nothing more will be sent: shutdown(2), SHUT_WR."""
-        connection = socket.socket(fileno=self.fd)
-        try:
-            connection.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # the client was faster
-        finally:
-            connection.detach()
+        with as_socket(self.fd) as connection:
+            try:
+                connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # the client was faster
 
     def close(self) -> None:
         if self.outgoing is not None:
@@ -301,3 +298,13 @@ class Client:
         # still have what reads and writes here.
         fd, self.fd = self.fd, -1
         os.close(fd)
+
+
+@contextmanager
+def as_socket(fd: int) -> Iterator[socket.socket]:
+    """A descriptor as a socket object, for what only that can do; it stays open."""
+    connection = socket.socket(fileno=fd)
+    try:
+        yield connection
+    finally:
+        connection.detach()

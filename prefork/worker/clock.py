@@ -2,8 +2,9 @@
 
 import time
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+from prefork.monitor.times import MONTHS
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class DateText:
@@ -25,6 +26,6 @@ def format_date(second: int) -> str:
     """`Sun, 06 Nov 1994 08:49:37 GMT`; not strftime, which follows the locale."""
     year, month, day, hour, minute, sec, weekday, _, _ = time.gmtime(second)
     return (
-        f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} "
+        f"{DAYS[weekday]}, {day:02} {MONTHS[month - 1]} {year:04} "
         f"{hour:02}:{minute:02}:{sec:02} GMT"
     )

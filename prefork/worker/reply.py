@@ -3,7 +3,6 @@
 import io
 import os
 import select
-import socket
 import stat
 import time
 from dataclasses import dataclass
@@ -13,18 +12,18 @@ from prefork.errors import ClientGone, ProtocolError, RequestAborted
 from prefork.protocols.lull import is_by_proxy
 from prefork.protocols.request import Answer, Headers
 from prefork.system.farewell import has_left
-from prefork.worker.client import Client
+from prefork.worker.client import Client, as_socket
 from prefork.worker.outgoing import FilePart
 from prefork.worker.waiting import Waiting
 
-LOOK_EVERY = 500_000_000  # nanoseconds between two looks whether it is wanted at all
-NEVER = 1 << 63  # of those nanoseconds
+LOOK_EVERY = 500_000_000  # nanoseconds between two looks for an abort
+NEVER = 1 << 63  # nanoseconds: a moment that does not come
 SEND_AHEAD = 1 << 20  # bytes held for a slow reader before the application waits
-ENOUGH = SEND_AHEAD // 2  # bytes at which one that need not wait had better not go on
+ENOUGH = SEND_AHEAD // 2  # bytes held at which a gateway that can pause is told to
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ReplyTerms:
     """What all replies of a worker have in common."""
 
     waiting: Waiting
@@ -52,7 +51,7 @@ class Reply:
     )
 
     def __init__(
-        self, client: Client, terms: Terms, *, date: str, may_keep: bool, now: int
+        self, client: Client, terms: ReplyTerms, *, date: str, may_keep: bool, now: int
     ) -> None:
         """`now`: monotonic nanoseconds."""
         request = client.request
@@ -65,11 +64,13 @@ class Reply:
             request, date=date, keep_alive=may_keep
         )
         self._look_at = now + LOOK_EVERY
-        self._may_leave = not client.door.is_unix  # where that is told at once
+        # Whether to watch for a client that stops to send, as one does that leaves.
+        # On a unix socket POLLHUP tells of leaving, and that need not be watched for.
+        self._may_leave = not client.door.is_unix
         self.started = False
         self.is_aborted = False  # in the middle: it must not look whole
-        self.is_abandoned = False  # and the front end knows
-        self.looks_whole = False  # although it is not
+        self.is_abandoned = False  # closed as the protocol has it: nobody wants it
+        self.looks_whole = False  # although it is aborted
         self.status = ""
         self.headers: Headers = ()
 
@@ -156,7 +157,7 @@ class Reply:
             raise ClientGone("the client left")
         if events & select.POLLIN:
             self._look()
-            self._look_at = NEVER  # it would be told for ever
+            self._look_at = NEVER  # what is not an abort stays unread, and readable
         self._client.flush()
 
     @property
@@ -174,7 +175,8 @@ class Reply:
 
     def abort(self) -> None:
         self.is_aborted = True
-        # Its end is that of the connection, and of a unix socket there is but one kind.
+        # Where only the end of the connection ends it, a reset says that it is cut;
+        # unix sockets have none.
         is_unix = self._client.door.is_unix
         self.looks_whole = self._answer.ends_by_closing and is_unix
 
@@ -196,18 +198,17 @@ class Reply:
             pass  # nobody to hear it
 
     def _has_left(self, events: int) -> bool:
-        """A TCP client that closes cannot be told from one that has only stopped to
-        send.  Web servers do not do that while they wait for an answer; a client may,
-        and then wants it all the same.  What is sent to one that has closed comes back
-        as an error."""
+        """Has it closed, or only stopped to send?
+
+        By TCP the two look alike.  Web servers do not stop to send while they wait
+        for an answer; another client may, and wants the answer all the same.  Sending
+        to one that has closed fails, so it is enough to ask once.
+        """
         self._may_leave = bool(events & (select.POLLHUP | select.POLLERR))
         if self._may_leave or self._is_for_another():
             return True
-        connection = socket.socket(fileno=self._client.fd)
-        try:
+        with as_socket(self._client.fd) as connection:
             return has_left(connection)
-        finally:
-            connection.detach()
 
     def _is_for_another(self) -> bool:
         """Is it a web server, which asks for a client of its own?"""
@@ -215,7 +216,8 @@ class Reply:
         return is_front_end or is_by_proxy(self._request.variables)
 
     def _abandon(self, gone: RequestAborted) -> None:
-        """Nobody wants it: close it in the words of the protocol, and go on."""
+        """Nobody wants the answer: close it as the protocol has it; the connection
+        goes on."""
         self.is_abandoned = True
         self.status = self.status or str(gone.status)
         self._client.is_cut = False
@@ -225,7 +227,7 @@ class Reply:
             self.is_aborted = True
 
     def _look_if_due(self) -> None:
-        """Who waits for long may want it no more.  RequestAborted."""
+        """Has the front end aborted the request meanwhile?  RequestAborted."""
         now = time.monotonic_ns()
         if now > self._look_at:
             self._look_at = now + LOOK_EVERY
@@ -233,7 +235,8 @@ class Reply:
                 self._look()
 
     def _may_be_abandoned(self) -> bool:
-        """Would it stand behind the request: has all of that been read?"""
+        """Could an abort be what follows: is there such a thing in this protocol, and
+        has all of the request been read?"""
         if self._look_at == NEVER or not self._answer.abortion:
             return False
         body = self._request.body
@@ -241,11 +244,12 @@ class Reply:
 
     def _look(self) -> None:
         if self._client.peek().startswith(self._answer.abortion):
-            self._request.may_go_on = True  # with that, which is still to be read
+            self._request.may_go_on = True  # the abort itself is still to be read
             raise RequestAborted("the front end has aborted the request")
 
     def _begin(self) -> Answer:
-        """Decided as late as this: by now the body may have been read."""
+        """The answer, about to start; whether the connection can be kept is decided
+        only now, by when the body may have been read."""
         answer, request = self._answer, self._request
         request.invitation = b""  # inside an answer it would be its body
         body = request.body

@@ -15,7 +15,7 @@ from prefork.worker.body import open_body
 from prefork.worker.client import Client
 from prefork.worker.clock import DateText
 from prefork.worker.limits import ClientDeadlines
-from prefork.worker.reply import Reply, Terms
+from prefork.worker.reply import Reply, ReplyTerms
 from prefork.worker.waiting import Waiting
 
 Gateway = Callable[[Request, BinaryIO, Reply], None]
@@ -48,7 +48,7 @@ class Service:
             is_front_end: deadlines.for_idle(is_front_end=is_front_end) > 0
             for is_front_end in (False, True)
         }
-        self._terms = Terms(self._waiting, deadlines.write, settings.sendfile)
+        self._terms = ReplyTerms(self._waiting, deadlines.write, settings.sendfile)
 
     def serve(self, client: Client, *, may_keep: bool) -> bool:
         """Answer one request; True if the connection may carry another."""
@@ -91,7 +91,7 @@ class Service:
         return reply.keep_alive
 
     def _call_gateway(self, client: Client, request: Request, reply: Reply) -> str:
-        """Returns why the request was cut; "" if it was not."""
+        """Return why the request was cut; "" if it was not."""
         body = open_body(client, waiting=self._waiting, deadlines=self._deadlines)
         self._serving = client.fd
         try:
@@ -104,7 +104,7 @@ class Service:
             return gone.reason
         finally:
             self._serving = -1
-            if self._is_copy:
+            if self._is_copy:  # a fork of the application's has returned from it
                 os._exit(EXIT_OK)
         return ""
 
@@ -164,8 +164,8 @@ class Service:
 def is_misled(client: Client, error: ProtocolError) -> bool:
     """Is it the front end that cannot be understood, rather than its client?
 
-    It is wrongly configured, then, and all of its requests will fail; but for a
-    body that is too long, which is the client's.
+    Then it is wrongly configured, and all of its requests will fail.  A body that is
+    too long (413) is the client's doing.
     """
     is_head = client.request is None
     return client.conversation.is_front_end and is_head and error.status != 413

@@ -15,7 +15,7 @@ from serving.lines import LineDoor
 from prefork.errors import ClientGone
 from prefork.monitor.scoreboard import Scoreboard
 from prefork.worker.client import Client
-from prefork.worker.reply import SEND_AHEAD, Reply, Terms
+from prefork.worker.reply import SEND_AHEAD, Reply, ReplyTerms
 from prefork.worker.waiting import Waiting
 
 
@@ -40,7 +40,7 @@ class Conversation:
         self._scoreboard = Scoreboard()
         self.reply = Reply(
             self.client,
-            Terms(
+            ReplyTerms(
                 Waiting(self._scoreboard.worker_slot(0)), write_timeout, may_sendfile
             ),
             date="",
