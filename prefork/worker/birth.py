@@ -131,7 +131,7 @@ def _open_lobby(
 
 
 def _put_on_call(relief: Relief, settings: Settings) -> None:
-    """Have the signal for it hand clients over."""
+    """Hand clients over whenever the master sends RELIEVE."""
     if not settings.relief:
         return
     signal.signal(RELIEVE, relief.hand_over)
@@ -196,7 +196,10 @@ def _bound_the_last_request(slot: WorkerSlot, grip: Grip, grace: float) -> Handl
         signal.setitimer(signal.ITIMER_REAL, max(left, grace, SHORTEST_GRACE))
 
     def end_program(number: int, frame: FrameType | None) -> None:
-        """It would outlive us; and while we wait for it Python is there to end it."""
+        """End the program as well: it would outlive us.
+
+        A handler in Python is enough for that: while a program runs we only wait.
+        """
         if program := slot.program():
             kill_group(program)
         os._exit(EXIT_CUT)

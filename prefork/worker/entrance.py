@@ -98,7 +98,7 @@ class Entrance:
             self._accept_from(door)
 
     def hear_nobody(self) -> None:
-        """A turn without anybody outside: whoever stood there was taken in."""
+        """No door was readable in this turn: if we had rung, somebody has come."""
         self._has_rung = False
 
     def make_way(self, fd: int, *, stays: bool) -> None:
@@ -138,7 +138,7 @@ class Entrance:
         return True
 
     def _could_not_accept(self, error: OSError) -> bool:
-        """Is it worth another try?  accept(2), ERRORS."""
+        """Is another try worth it?  (accept(2), ERRORS.)"""
         if error.errno in OUT_OF_DESCRIPTORS:
             if not self._make_room():
                 self._pause()
@@ -161,8 +161,12 @@ class Entrance:
                 self._epoll.register(fd, EVENTS)
 
     def close(self, *, drain: bool) -> None:
-        """Stop listening.  What stands outside is taken in by drain_one():
-        everyone if `drain`, else one a door, for whom we may have been woken."""
+        """Stop listening.
+
+        `drain`: everyone outside is still to be taken in, by drain_one().  Otherwise
+        one for each door is taken in here: the kernel may have woken us, and nobody
+        else, for that one.
+        """
         was_open, self.is_open = self.is_open, False
         self.is_closed = True
         for fd in self.descriptors() if was_open else ():

@@ -30,9 +30,9 @@ from prefork.system.signals import SignalPipe
 from prefork.worker.limits import Lifespan
 from prefork.worker.output import Output
 
-LOOK_EVERY = 1.0  # seconds, at what the program uses
-ASK_EVERY = 0.02
-TELL_EVERY = 60.0  # seconds, of copies that leave
+LOOK_EVERY = 1.0  # seconds between two looks at what the program uses
+ASK_EVERY = 0.02  # seconds between two looks whether it is idle, and can be asked
+TELL_EVERY = 60.0  # seconds between two lines in the log about copies that left
 SHORTEST_LIFE = 0.1  # seconds of a copy that another may follow at once
 LEAVE = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 # The master aborts workers that are overdue; the alarm is for when it is gone.
@@ -79,13 +79,13 @@ class Keeper:
             "retire": lambda message: self._retire(drain=message.fields["drain"]),
             "reopen": reopen_logs,
         }
-        # Moments, in monotonic seconds: what is to be done, and when.
-        self._ready_at = time.monotonic() + patience.settle
-        self._look_at = FOREVER  # at what it uses, from when it is ready
-        self._ask_at = FOREVER  # the copy to leave, whatever is queued
+        # When to do what, in monotonic seconds.
+        self._ready_at = time.monotonic() + patience.settle  # tell the master so
+        self._look_at = FOREVER  # look at what the copy uses; once it is ready
+        self._ask_at = FOREVER  # ask the copy to leave, be it busy or not
+        self._tell_at = 0.0  # log that copies have left
+        self._left = 0  # copies, in good order, since that was logged
         self._drains = False
-        self._left = 0  # copies, in good order, since that was told
-        self._tell_at = 0.0
         self.is_retiring = False
 
     def run(self) -> int:
@@ -123,7 +123,7 @@ class Keeper:
         return status == 0 and has_served and not self.is_retiring
 
     def _tell_of_leave(self, now: float, lived: float) -> None:
-        """Not each time: with php-cgi, under load, it may be often."""
+        """Log it, but not each time: under load php-cgi may leave often."""
         self._left += 1
         if now >= self._tell_at:
             self._log.info("program left", times=self._left, lived=round(lived, 1))
@@ -203,9 +203,9 @@ class Keeper:
         return True
 
     def _retire(self, *, drain: bool) -> None:
-        """Ask the copy to leave, in a good moment, or when half of the time is over.
+        """Ask the copy to leave when it is idle, or when half of the grace is over.
 
-        To `drain` is to have it accept all who are queued before.
+        `drain`: not while connections are queued, which it is to accept first.
         """
         self._drains = drain
         if self.is_retiring:

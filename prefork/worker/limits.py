@@ -1,4 +1,4 @@
-"""When a worker has served long enough, and a body arrives too slowly."""
+"""When a worker has served long enough, and when a client is too slow."""
 
 from dataclasses import dataclass
 

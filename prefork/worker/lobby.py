@@ -24,12 +24,12 @@ DRAIN_TICK = 0.01  # the same while we wait for the last of them
 SWEEP_EVERY = 0.25  # seconds between two looks for overdue clients
 LAST_SWEEP = 1.0  # seconds before we have to be gone
 EVENTS_A_TURN = 64
-NAP = 20e-6  # seconds in epoll_wait(2) after which we must have slept
+NAP = 20e-6  # seconds; an epoll_wait(2) that took longer has slept
 LAST_WORD_IDLE = 0.5  # seconds that kept-alive clients have left when we retire
 LAST_WORD_FRESH = 1.0  # the same for those who have not said a word yet
 LINGER = 10.0  # seconds at most for reading on after an early answer
 LINGER_SILENT = 2.0  # seconds of silence that end it
-MOST_PASSED_OVER = 1 << 30  # bytes of a body, before its sender has to read
+MOST_PASSED_OVER = 1 << 30  # bytes of a body that are dropped until its sender reads
 
 
 class Lobby:
@@ -165,7 +165,9 @@ class Lobby:
         if doors:
             door = doors[0] if len(doors) == 1 else self._entrance.choose(doors)
             self._entrance.answer(door, is_busy=bool(self._ready))
-            # Who brought nothing yet leaves us idle, and first in the queue.
+            # If we slept, this door woke us, and we are still first in its queue (see
+            # entrance.py).  And if its client has not asked anything yet we are idle,
+            # so that the next one would be ours as well.
             if now - before > NAP or not self._ready:
                 stays = not self._ready or self._ready[-1].wants_to_stay
                 self._entrance.make_way(door, stays=stays)
@@ -176,7 +178,8 @@ class Lobby:
             self._sweep(now)
 
     def _look_outside(self, *, is_quiet: bool) -> None:
-        """Without having been asked to: at the end, and now and then."""
+        """Try the doors though none has woken us: to drain them at the end, and
+        otherwise after each wait in which nothing happened."""
         if self._entrance.is_closed:
             self._entrance.drain_one()
         elif self._entrance.is_open and is_quiet:
@@ -267,7 +270,7 @@ class Lobby:
             )
         elif client.state is State.HEAD and before is not State.HEAD:
             client.deadline = now + self._deadlines.header
-        elif client.state is State.QUIET:  # it has said something, but asked nothing
+        elif client.state is State.QUIET:  # it has spoken, but not begun a request
             client.deadline = max(client.deadline, now + self._last_word(client))
 
     def _hear_the_end(self, client: Client) -> None:
@@ -279,7 +282,7 @@ class Lobby:
     # After the answer
 
     def put_back(self, client: Client, *, keep: bool) -> None:
-        """A client whose answer was given: drain it, keep it, or say goodbye."""
+        """A client whose answer was given: drain the answer, keep it, or close it."""
         client.keep = keep
         if client.outgoing is None:
             self._settle(client)

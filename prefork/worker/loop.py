@@ -23,7 +23,7 @@ from prefork.worker.service import Service
 
 LOOK_AT_MEMORY_EVERY = 1.0  # seconds: it costs 20 µs, so not after each request
 VERDICT = 1.0  # seconds to wait for a kill that the master has announced
-SHORTEST_GRACE = 0.5  # seconds: a timer of none would never ring
+SHORTEST_GRACE = 0.5  # seconds: 0 would disarm the timer (setitimer(2))
 
 
 class Worker:
@@ -119,7 +119,7 @@ class Worker:
             self._retire_as_orphan()
 
     def _obey_open(self, message: Message) -> None:
-        """Ready is not yet open: a canary has to prove itself before clients come."""
+        """Accept connections: a canary is told so only when it has proved itself."""
         self._lobby.open_doors()
 
     def _obey_promote(self, message: Message) -> None:
@@ -144,7 +144,7 @@ class Worker:
             self._retirement.begin(drain=False)
 
     def _retire_as_orphan(self) -> None:
-        # Nobody keeps our deadlines any more: the alarm does, for all of them.
+        # The master kept our deadlines.  Now one alarm ends us, whatever is served.
         self._lobby.unwatch(self._channel.fileno())
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, self._grace)

@@ -82,7 +82,7 @@ class Outgoing:
             part.send(fd)
         except BlockingIOError:
             return False
-        except ClientGone:
+        except ClientGone:  # which is an OSError too
             raise
         # ValueError: the application has closed the file that is being sent.
         except (OSError, ValueError) as error:

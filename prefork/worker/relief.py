@@ -19,7 +19,8 @@ from prefork.worker.doors import Door
 from prefork.worker.lobby import Lobby
 from prefork.worker.service import Service
 
-# Clients: what each of them has sent is 4 KiB at most, and in JSON six times that.
+# How many clients go into one message to the master.  What a client has sent goes
+# with it: 4 KiB at most, and in JSON up to six times that.
 A_MESSAGE = 4
 A_MESSAGE_OF_SILENT = 32
 
@@ -59,8 +60,11 @@ class Relief:
                 self._is_going_on = False
 
     def _hand_over(self) -> None:
-        """While the application runs nobody else is in the lobby: Python's handlers
-        run in the main thread, between two steps of what it does."""
+        """Give away all whom a sibling could serve, if we are serving.
+
+        The lobby can be touched then: this runs in the main thread, between two steps
+        of the application, and so not in the middle of one of the lobby's own.
+        """
         if not self._service.is_serving:
             return
         for message in self._channel.pick("take in"):
@@ -69,7 +73,7 @@ class Relief:
         self._slot.report(*self._lobby.count())
 
     def give_kept(self, doors: Container[str]) -> None:
-        """Give away who has been answered by us, and has asked nothing since."""
+        """Give away those of `doors` whom we have answered and who are silent since."""
         kept = [c for c in self._lobby.movable() if c.state is State.QUIET]
         there = [client for client in kept if client.door.name in doors]
         self._give_all(there, A_MESSAGE_OF_SILENT)
@@ -90,8 +94,8 @@ class Relief:
         return is_given
 
     def take_in(self, message: Message) -> None:
-        """Be at home to clients of another worker."""
-        # Of the descriptors as many arrive as there is room for.
+        """Go on with clients of another worker."""
+        # If our descriptors run out, fewer arrive than there are clients.
         rows = zip(message.descriptors, message.fields["clients"], strict=False)
         for fd, (name, remote, raw) in rows:
             door = self._doors[name]

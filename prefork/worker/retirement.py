@@ -69,8 +69,11 @@ class Retirement:
             self._relief.give_kept(self._heirs)
 
     def take_in(self, message: Message) -> None:
-        """Clients of others.  Once we retire these only come if nobody else is left,
-        who could take them from us."""
+        """Take in clients of another worker.
+
+        If we are retiring, the master sends them only because no sibling is left; so
+        nobody could take them from us either.
+        """
         if self.is_going_on:
             self._heirs = frozenset()
         self._relief.take_in(message)

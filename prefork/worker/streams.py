@@ -77,6 +77,10 @@ def _move_to_file(body: BinaryIO) -> BinaryIO:
 class StreamReply:
     """Implements protocols.request.Reply over a descriptor that blocks."""
 
+    lull = 0.0  # all of the body is here
+    is_full = False  # nothing ever waits for the client
+    patience = 0.0
+
     def __init__(self, fd: int, answer: Answer) -> None:
         self._fd = fd
         self._answer = answer
@@ -116,11 +120,8 @@ class StreamReply:
         return self._fd, 0
 
     def hear(self, events: int) -> None:
-        raise ClientGone("the client left")  # else nothing is watched for
-
-    lull = 0.0  # all of the body is here
-    is_full = False  # nothing ever waits
-    patience = 0.0
+        # POLLHUP or POLLERR: watch() asks for no other event.
+        raise ClientGone("the client left")
 
     def abort(self) -> None:
         self.is_aborted = True
