@@ -94,6 +94,15 @@ class CgiAnswer:
 
     first_lines = Memo(format_status_field)  # by status
 
+    def __init__(self, request: Request, *, date: str = "", keep_alive: bool) -> None:
+        self._variables = request.variables
+        self._date = date  # "": the front end's to say
+        self._left: int | None = None  # bytes of the body still to come, if known
+        self._is_bodyless = False
+        self.keep_alive = keep_alive and request.keep_alive
+        self.problem = ""
+        self.sent = 0
+
     @property
     def abortion(self) -> bytes:
         """What stands behind a request that the front end has aborted: nothing does."""
@@ -108,15 +117,6 @@ class CgiAnswer:
     def lull(self) -> float:
         """Seconds without more of the body after which an answer may begin."""
         return find_lull(self._variables)
-
-    def __init__(self, request: Request, *, date: str = "", keep_alive: bool) -> None:
-        self._variables = request.variables
-        self._date = date  # "": the front end's to say
-        self._left: int | None = None  # bytes of the body still to come, if known
-        self._is_bodyless = False
-        self.keep_alive = keep_alive and request.keep_alive
-        self.problem = ""
-        self.sent = 0
 
     def start(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
@@ -234,7 +234,7 @@ class CgiAnswer:
         if code == "204":
             return ""
         if code[0] == "1":
-            self._start_without_end()
+            self._start_informational()
             return ""
         # RFC 9110 8.6: a server "MUST NOT send Content-Length in such a response
         # unless its field value equals the decimal number of octets that would
@@ -244,8 +244,8 @@ class CgiAnswer:
             length = str(size)
         return "Content-Length: " + length if length else ""
 
-    def _start_without_end(self) -> None:
-        """A status 1xx announces another; every front end breaks on it."""
+    def _start_informational(self) -> None:
+        """A status 1xx announces another answer; every front end breaks on it."""
         raise ValueError("an informational status is no answer")
 
     def _end_head(self) -> bytes:

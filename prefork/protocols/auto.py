@@ -45,7 +45,7 @@ class Auto:
 
 
 class AutoConversation(Prelude):
-    """One byte is all it takes."""
+    """Names as successor a conversation of the protocol that the first byte tells."""
 
     def __init__(self, auto: Auto, remote: dict[str, str]) -> None:
         super().__init__(remote)

@@ -121,7 +121,9 @@ class FastcgiConversation:
         self._params_size = 0
         self._has_head = False
         self._asked: dict[str, str] = {}  # of the front end
-        self._verdict: int | None = None  # for one that gets no page
+        # The protocol status of an END_REQUEST that is all the answer to a refused
+        # request; None: a page says why.
+        self._verdict: int | None = None
 
     @property
     def request_line(self) -> str:
@@ -158,7 +160,8 @@ class FastcgiConversation:
         return None
 
     def _keep(self, data: bytes) -> None:
-        """Wait for more of a record, unless it can not be one."""
+        """Keep the beginning of a record until more of it is here; ProtocolError if it
+        cannot be one."""
         self.is_idle = not data and not self._number
         self.has_leftover = False
         if not data:
@@ -216,7 +219,7 @@ class FastcgiConversation:
         protocol = OVERLOADED if error.status == 503 else REQUEST_COMPLETE
         return said + page + format_last(self._number, application=0, protocol=protocol)
 
-    # ---- records that are not of the stream that is being read
+    # Records that are not of the stream that is being read
 
     def heed(self, kind: int, number: int, content: bytes) -> None:
         """Take a record that may come at any time; ProtocolError if it may not."""
@@ -236,8 +239,9 @@ class FastcgiConversation:
             raise ProtocolError(f"{KINDS[kind]} in the wrong place")
 
     def _ignore(self, size: int) -> None:
-        """What follows a request that was declined, or answered before its body was
-        read: Apache goes on with the next one, others with the rest.
+        """Drop a record of a request that is not open: it was declined, or answered
+        before its body was read.  Apache then goes on with the next request, others
+        with the rest of the body.
 
         FastCGI specification 3.3: "While a request ID R is inactive, the application
         ignores records with requestId == R".  It may be as long as a body.

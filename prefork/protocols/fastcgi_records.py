@@ -98,7 +98,7 @@ def format_last(request: int, *, application: int, protocol: int) -> bytes:
     return STREAM_AND_REQUEST_END.pack(*stream, *end, application, protocol)
 
 
-# ---- name-value pairs: FastCGI specification 3.4
+# Name-value pairs: FastCGI specification 3.4
 
 
 def parse_pairs(data: bytes) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from prefork.protocols.grammar import (
     QUOTED_PAIR,
 )
 from prefork.protocols.memo import Memo
+from prefork.protocols.variables import DEFAULT_PORTS
 
 # What applications and their middleware believe; nobody but a front end that is
 # trusted may set one.
@@ -25,7 +26,6 @@ FORWARDED = {
     "HTTP_X_FORWARDED_PROTO",
     "HTTP_X_FORWARDED_SSL",
 }
-DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def is_forwarded(variables: dict[str, str]) -> bool:
@@ -96,7 +96,7 @@ def set_host(variables: dict[str, str], host: str) -> None:
     variables["SERVER_PORT"] = port
 
 
-# ---- X-Forwarded-*
+# X-Forwarded-*
 
 
 def split_list(value: str) -> list[str]:
@@ -147,7 +147,7 @@ def find_node(node: str) -> str:
     return str((address.version == 6 and address.ipv4_mapped) or address)
 
 
-# ---- Forwarded
+# Forwarded
 
 
 def choose_element(value: str, is_trusted: Callable[[str], bool]) -> dict[str, str]:
@@ -189,7 +189,7 @@ def unquote(value: str) -> str:
     return QUOTED_PAIR.sub(r"\1", value[1:-1]) if value[0] == '"' else value
 
 
-# ---- who is trusted
+# Who is trusted
 
 
 class TrustedPeers(Container[str]):

@@ -75,7 +75,7 @@ class HttpAnswer(CgiAnswer):
         self.keep_alive = False  # the end of the connection ends the body
         return ""
 
-    def _start_without_end(self) -> None:
+    def _start_informational(self) -> None:
         self.keep_alive = False  # the client goes on waiting for a final answer
 
     def _end_head(self) -> bytes:

@@ -39,7 +39,7 @@ class FieldBlocks(BytesMemo[Fields]):
     def compute(self, key: bytes) -> Fields:
         variables = parse_fields(key, self._limits)
         if "HTTP_HOST" in variables:
-            HOSTS[variables["HTTP_HOST"]]
+            HOSTS[variables["HTTP_HOST"]]  # ProtocolError if it is malformed
         return Fields(variables)
 
 

@@ -66,7 +66,7 @@ def find_invitation(variables: dict[str, str]) -> bytes:
     return CONTINUE
 
 
-# ---- where the body ends
+# Where the body ends
 
 
 def read_framing(variables: dict[str, str], limits: Limits) -> Body | None:

@@ -81,11 +81,12 @@ class Reader:
                 return None
             if len(first) + len(second) + len(CLIENT) > limits.variables:
                 return None
-            # Not to be taken from the connection; and to be replaced in a moment.
+            # In their place, so that complete() does not take the connection's; read()
+            # puts those of each client there.
             client = dict.fromkeys(CLIENT, "")
             asked = self._finish(first | client | second, {})
         except ProtocolError:
-            return None  # as a whole it may be well; or is refused, and by its name
+            return None  # read() tries the whole, and says what is wrong with that
         if len(before) + len(after) <= LONGEST_KNOWN:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()

@@ -3,8 +3,8 @@
 import re
 
 PERCENT_PAIR = re.compile(r"%([0-9A-Fa-f]{2})")
-# What may stand in a URI as it is: RFC 3986 3.3, pchar and "/".
-PLAIN_PATH = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/-]")
+# All but what may stand in a path as it is: RFC 3986 3.3, pchar and "/".
+TO_BE_ENCODED = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/-]")
 
 
 def decode_percent(path: str) -> str:
@@ -14,7 +14,7 @@ def decode_percent(path: str) -> str:
 
 def encode_path(path: str) -> str:
     """The path of a URI, of decoded bytes as latin-1 text."""
-    return PLAIN_PATH.sub(lambda found: f"%{ord(found[0]):02X}", path)
+    return TO_BE_ENCODED.sub(lambda found: f"%{ord(found[0]):02X}", path)
 
 
 def resolve_dots(path: str) -> str:

@@ -20,12 +20,12 @@ class Body(Protocol):
     """What decodes the bytes of one request body off the wire."""
 
     done: bool  # the end has been seen
-    may_be_left: bool  # before its end: what follows is told from the next request
+    may_be_left: bool  # unread: what is still to come of it is told from the next one
 
     @property
     def rest(self) -> bytes:
         """What the conversation is to be fed after this: the beginning of the next
-        request; before that, of a body that was left, what it is in the middle of."""
+        request.  If the body was left, what it was in the middle of stands before."""
 
     def feed(self, data: bytes) -> bytes:
         """Take wire bytes, return the payload in them.
@@ -59,7 +59,7 @@ class Request:
         self.keep_alive = keep_alive  # the client wants the connection kept
         # What the client waits for before it sends its body: "100 Continue"
         self.invitation = invitation
-        self.may_go_on = may_go_on  # something may follow that is not waited for
+        self.may_go_on = may_go_on  # more of it may come, which nobody waits for
 
 
 class Answer(Protocol):
@@ -71,8 +71,8 @@ class Answer(Protocol):
 
     @property
     def abortion(self) -> bytes:
-        """What stands behind a request that the front end has aborted; b"": it has
-        no word for that."""
+        """What follows a request that the front end has aborted; b"": the protocol
+        has no word for that."""
 
     @property
     def ends_by_closing(self) -> bool:
@@ -81,7 +81,7 @@ class Answer(Protocol):
     @property
     def lull(self) -> float:
         """Seconds without more of the request's body after which an answer may begin;
-        infinite: all of it has to be here, or nobody wait for it.  See lull.py."""
+        infinite: not while more of it is awaited.  See lull.py."""
 
     def start(
         self, status: str, headers: Headers, chunk: bytes, *, complete: bool
@@ -134,7 +134,7 @@ class Conversation(Protocol):
     remote: dict[str, str]  # REMOTE_ADDR and its like
     is_front_end: bool  # it is a web server's, which keeps connections for later
     is_idle: bool  # not one byte of a request has arrived
-    has_leftover: bool  # but a part of what belongs to none
+    has_leftover: bool  # but a part of something that belongs to none has
     is_over: bool  # once `replies` are sent: nothing follows
     replies: bytes  # to be sent at once, whoever sends them empties it
     # A conversation that only finds out which one follows (a prelude) says so
@@ -198,7 +198,8 @@ class Reply(Protocol):
 
     def pass_on(self, status: str, headers: Headers, response: bytes) -> bool:
         """Send what is a response of HTTP already, from its status line on, as it is;
-        what is written follows.  False: send() it.  The others are for the log.
+        what is written follows.  False: send() it.  `status` and `headers` are for
+        the log alone.
         """
 
     def write(self, chunk: bytes) -> None:

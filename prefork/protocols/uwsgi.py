@@ -65,7 +65,8 @@ def find_client(data: bytes) -> tuple[int, int]:
     """Where REMOTE_ADDR seems to begin, and REMOTE_PORT to end."""
     start = data.find(b"\x0b\0REMOTE_ADDR")
     middle = data.find(b"\x0b\0REMOTE_PORT", start) + 13
-    return start, middle + 2 + data[middle] if middle < len(data) else 0
+    end = middle + 2 + data[middle] if middle < len(data) else 0
+    return start, end
 
 
 def parse_pairs(data: bytes) -> Pairs:

@@ -52,7 +52,9 @@ def ask_uwsgi(question: Question) -> Wording:
     texts = [text for pair in question.meta_variables.items() for text in pair]
     size = sum(2 + len(text) for text in texts)
     if size > LONGEST_PACKET:
-        raise ValueError(f"{size} bytes of variables, and uwsgi has room for 65535")
+        raise ValueError(
+            f"{size} bytes of variables, and uwsgi has room for {LONGEST_PACKET}"
+        )
     packet = b"".join(format_text(text) for text in texts)
     yield b"\0%b\0%b%b" % (size.to_bytes(2, "little"), packet, question.body)
 

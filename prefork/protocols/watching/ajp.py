@@ -112,7 +112,7 @@ class AjpScript:
         self.say(Answered(self._number, self._status, reason, pairs))
 
     def _take_chunk(self, name: str, payload: Payload) -> None:
-        data = payload.bytes(payload.number())
+        data = payload.raw(payload.number())
         self.say(Unit(self._number, name, len(data)))
         self.say(Data(self._number, data))
         self._size += len(data)

@@ -15,15 +15,15 @@ class Payload:
 
     def byte(self) -> int:
         """A number of one byte."""
-        return self.bytes(1)[0]
+        return self.raw(1)[0]
 
     def number(self) -> int:
         """A number of two bytes."""
-        high, low = self.bytes(2)
+        high, low = self.raw(2)
         return high << 8 | low
 
-    def bytes(self, count: int) -> bytes:
-        """So many bytes."""
+    def raw(self, count: int) -> bytes:
+        """The next `count` bytes."""
         data = self.data[self._at : self._at + count]
         if len(data) < count:
             raise ProtocolError("a packet shorter than what it holds")

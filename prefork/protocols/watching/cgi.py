@@ -77,7 +77,7 @@ def find_problem(method: str, status: int, length: int | None, size: int) -> str
 
 
 def find_status(pairs: Pairs) -> re.Match[str]:
-    """Code and reason; without a Status field they are of the kind of answer."""
+    """Code and reason; without a Status field 302 for a Location, else 200."""
     text = find(pairs, "status") or ("302" if find(pairs, "location") else "200")
     if found := STATUS.fullmatch(text):
         return found

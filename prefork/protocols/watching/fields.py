@@ -11,6 +11,7 @@ from prefork.protocols.watching.reader import Reading, Some, Through
 LONGEST_LINE = 64 << 10  # bytes
 LONGEST_HEAD = 256 << 10
 MOST_LINES = 1000  # of a head
+PIECE = 65536  # bytes of a body that are told at once
 
 
 def read_line(what: str) -> Reading[str]:
@@ -70,7 +71,7 @@ def parse_length(text: str) -> int | None:
 def read_sized(say: Say, number: int, left: int, what: str) -> Reading[None]:
     """A body of so many bytes; what is not all of them is the peer's failure."""
     while left:
-        data = yield Some(min(left, 65536))
+        data = yield Some(min(left, PIECE))
         if not data:
             raise ProtocolError(f"{what} ended {left} bytes early")
         left -= len(data)
@@ -83,7 +84,7 @@ def read_chunks(say: Say, number: int) -> Reading[None]:
     while size := parse_chunk_size((yield from read_line("a chunk size"))):
         say(Unit(number, "chunk", size))
         while size:
-            data = yield Some(min(size, 65536))
+            data = yield Some(min(size, PIECE))
             if not data:
                 raise ProtocolError(f"a chunk ended {size} bytes early")
             size -= len(data)
