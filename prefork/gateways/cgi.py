@@ -70,7 +70,7 @@ class Cgi:
             source = open_source(request, body, self._open_scratch)
         except ProtocolError as error:
             self._fail(variables, reply, error.status, error.reason)
-        except ClientGone:
+        except ClientGone:  # which is an OSError too
             raise
         except OSError as error:
             reason = f"cannot keep the body: {error.strerror}"
@@ -95,7 +95,8 @@ class Cgi:
                 variables = redirected(variables, location, mount)
                 target = self._programs.find(variables)
             except ProtocolError:
-                # No program, and so for whoever has the rest of the site.
+                # The path is none of ours: the client shall ask for it, since a web
+                # server may have the rest of the site.
                 head = [("Location", location)]
                 reply.send("302 Found", head, b"", complete=True)
                 return
@@ -152,7 +153,7 @@ class Cgi:
         except Timeout:
             reason = f"{target.file} was silent for {self._patience:g} s"
             self._fail(variables, reply, 504, reason)
-        except ClientGone:
+        except ClientGone:  # which is an OSError too
             raise
         except (ValueError, OSError) as error:
             self._fail(variables, reply, 500, f"{target.file}: {error}")
@@ -179,7 +180,7 @@ class Cgi:
             method=variables["REQUEST_METHOD"],
             path=readable(variables["PATH_INFO"]),
         )
-        # As a shell would exit that had run it.
+        # The exit status of a shell that had run it: 128 and the number of a signal.
         code = status if status > 0 else 128 - status
         reply.fail(encode(f"{target.file}: {how}\n"), status=code)
 
@@ -203,8 +204,8 @@ class Cgi:
 def redirected(variables: dict[str, str], location: str, mount: str) -> dict[str, str]:
     """The request of a local redirect (RFC 3875 6.2.2): a GET of that path.
 
-    `mount` is where the programs are, of the paths of URLs.  Raises ProtocolError for
-    a path elsewhere.
+    `mount` is the path of the URL below which the programs are.  Raises ProtocolError
+    for a path elsewhere.
     """
     raw_path, _, query = location.partition("?")
     path = decode_percent(raw_path)

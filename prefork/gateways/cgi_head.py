@@ -15,12 +15,14 @@ NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # 1xx only announces an answer.
 STATUS = re.compile(r"([2-9][0-9]{2})(?: +(.*))?")
 STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3}.*)")
-# RFC 3875 6.3: "Each header field in a CGI-Response MUST NOT appear more than
-# once"; that is meant of those it defines.
+# An empty line; the first line may be it.  Lines end in LF or in CRLF.
+END = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 CODING = "transfer-encoding"
 # RFC 9112 6.3: "the Transfer-Encoding overrides the Content-Length."
 FRAMING = {CODING, "content-length", "trailer"}
+# RFC 3875 6.3: "Each header field in a CGI-Response MUST NOT appear more than
+# once"; that is meant of those it defines.
 CGI_FIELDS = {"content-type", "location", "status"}
 
 
@@ -40,15 +42,9 @@ class Head:
 
 
 def find_end(output: bytes) -> tuple[int, int] | None:
-    """Where the head ends and where the document begins; None: not here yet.
-
-    Lines end in LF or in CRLF.
-    """
+    """Where the head ends and where the document begins; None: not here yet."""
     found = END.search(output)
     return found.span() if found else None
-
-
-END = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 
 
 def parse_head(block: bytes) -> Head:
@@ -80,7 +76,7 @@ def parse_head(block: bytes) -> Head:
 
 
 class Heads(BytesMemo[Head]):
-    """Programs repeat themselves: 0.2 instead of 25 µs."""
+    """Heads by their bytes, since programs repeat them: 0.2 instead of 25 µs."""
 
     __slots__ = ()
 

@@ -17,10 +17,10 @@ from prefork.gateways.cgi_source import Open, Source
 from prefork.protocols.request import Reply
 
 PIECE = 65536  # bytes read from a program at once
-LONGEST_TALE = 65536  # bytes of stderr that are told in one piece: all of a pipe
+LONGEST_TALE = 65536  # bytes of stderr that are told in one piece: what a pipe holds
 TERM_GRACE = 2.0  # seconds between TERM and KILL
 LAST_STEPS = 1.0  # seconds for a program to exit after it has closed its output
-MOMENT = 0.05  # seconds to see whether it does at once
+MOMENT = 0.05  # seconds to wait for that exit before the answer is sent
 
 
 class Running(Protocol):
@@ -78,10 +78,11 @@ class Run:
         self._open_scratch = open_scratch
         self._pidfd = program.pidfd
         self._is_complete = False  # its output has ended
-        self._is_held = False  # so that the body arrives; see protocols/lull.py
-        self._quiet_since = 0.0  # while it is held: when more of the body has come
-        self._took_at = 0.0  # when the client has taken some of the answer
-        self._has_failed = False  # and that is told
+        # The answer waits for more of the body: see protocols/lull.py.
+        self._is_held = False
+        self._quiet_since = 0.0  # while it is held: when the body last arrived
+        self._took_at = 0.0  # when the client last took some of the answer
+        self._has_failed = False  # and `failed` was told, or need not be
 
     @property
     def redirect(self) -> str:
@@ -116,7 +117,7 @@ class Run:
             poll.register(program.stdin, select.POLLOUT * self._source.has_more)
         client, events = reply.watch()
         is_wanted = self._wants_body()
-        if is_wanted:  # a body that ends in the middle tells so itself
+        if is_wanted:  # to read the body then tells of a client that has left
             events = events & select.POLLOUT | select.POLLIN
         poll.register(client, events)
         seconds = self._find_patience(is_wanted=is_wanted)
@@ -132,14 +133,18 @@ class Run:
 
     @property
     def _is_blocked(self) -> bool:
-        """Is nothing more of its output taken for the time being?"""
+        """Is its output left unread for the time being?"""
         return self._is_held or self._reply.is_full
 
     def _wants_body(self) -> bool:
-        """Is more of it to be received now?  Not while the program has to read, unless
-        it could wait for us to take its output, and we for the client."""
+        """Is more of the body to be received now?
+
+        Not while the program has to read what is here; but if its output is left
+        unread it may wait for us, and we for a client that sends all before it reads.
+        """
         source = self._source
-        if self._program.stdin < 0:  # for nobody; but it may be sent first
+        # The program reads no more; but such a client has to get rid of the rest.
+        if self._program.stdin < 0:
             return source.is_arriving and self._reply.is_full
         return source.is_arriving and (self._is_blocked or not source.has_more)
 
@@ -147,7 +152,7 @@ class Run:
         """Seconds until it is too long that nothing happens; None: it never is."""
         now = monotonic()
         seconds = self._source.left() if is_wanted else 0.0
-        if self._reply.is_full:  # late is who neither sends nor takes anything
+        if self._reply.is_full:  # a client is late if it neither sends nor takes
             return max(seconds, self._took_at + self._reply.patience - now)
         if self._is_held and is_wanted:
             return min(seconds, max(0.0, self._find_lull(now)))
@@ -173,7 +178,7 @@ class Run:
             self._took_at = now
         if is_wanted:
             self._quiet_since = now
-            events &= select.POLLOUT  # of the rest the body tells
+            events &= select.POLLOUT  # all else shows when the body is read
         if events:
             self._reply.hear(events)
 
@@ -183,7 +188,7 @@ class Run:
     # What the program reads
 
     def _feed(self) -> None:
-        """Give it what there is, as far as it takes that; keep what it does not."""
+        """Give the program what there is of the body; keep what it does not take."""
         program, source = self._program, self._source
         if program.stdin < 0:
             if self._reply.is_full:
@@ -268,8 +273,8 @@ class Run:
     def end(self, *, kill: bool) -> bool:
         """Take leave of the program; True if it has ended.
 
-        `kill`: end it and what it has started at once; else it has a second to exit,
-        after which nobody would look for it any more.
+        `kill`: end it, and what it has started, now; else only if it does not exit by
+        itself, within LAST_STEPS.
         """
         program = self._program
         program.close_stdin()
@@ -279,7 +284,7 @@ class Run:
         else:
             self._note_exit(within=LAST_STEPS)
         if program.status is None:
-            # Not reaped in between: the number of its group stays its own.
+            # It is not reaped in between, so that no other group has its number.
             program.signal_group(signal.SIGTERM)
             self._wait_exit(TERM_GRACE)
             program.signal_group(signal.SIGKILL)
@@ -290,7 +295,8 @@ class Run:
         return program.has_ended()
 
     def _wait_exit(self, seconds: float) -> bool:
-        """Has it exited within that time?  It does not while it cannot say why."""
+        """Has it exited within that time?  Reads stderr meanwhile: a program that
+        finds that pipe full does not exit."""
         until = monotonic() + seconds
         while True:
             poll = select.poll()

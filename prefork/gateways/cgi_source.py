@@ -8,7 +8,7 @@ Others stream, a piece at a time.
 
 from collections.abc import Callable
 from os import write
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol
 
 from prefork.gateways.cgi_spool import Spool
 from prefork.protocols.request import Request
@@ -18,18 +18,27 @@ PIECE = 65536  # bytes
 Open = Callable[[], BinaryIO]  # a file without a name: system/scratch.py
 
 
+class Arriving(Protocol):
+    """The part of a body that is still to come: worker/body.py."""
+
+    @property
+    def is_over(self) -> bool: ...
+    def left(self) -> float: ...
+    def read_available(self) -> bytes | None: ...
+
+
 class Source:
     """What a program is to read.
 
-    `arriving` is the worker's stream of what is still to come (worker/body.py),
-    `file` an open one that the program reads by itself.
+    `whole` is a body that is here, `arriving` one that is still to come, `file` an
+    open one that the program reads by itself: one of the three, or none.
     """
 
     def __init__(
         self,
         whole: bytes = b"",
         *,
-        arriving: Any = None,
+        arriving: Arriving | None = None,
         file: BinaryIO | None = None,
         length: str = "",
     ) -> None:
@@ -62,8 +71,8 @@ class Source:
 
     def left(self) -> float:
         """Seconds that the client has to send more of it."""
-        seconds: float = self._arriving.left()
-        return seconds
+        assert self._arriving is not None
+        return self._arriving.left()
 
     def refill(self) -> None:
         """Have a piece, of what is kept or has arrived; ClientGone if no more will."""
@@ -91,7 +100,8 @@ class Source:
             self._receive()
 
     def _receive(self) -> bytes:
-        data: bytes | None = self._arriving.read_available()
+        assert self._arriving is not None
+        data = self._arriving.read_available()
         self.is_arriving = not self._arriving.is_over
         return data or b""
 
@@ -115,8 +125,8 @@ def open_source(request: Request, body: BinaryIO, open_scratch: Open) -> Source:
     length = request.variables.get("CONTENT_LENGTH", "")
     if request.body is None:
         return Source()
-    # What is whole is in memory; the rest comes through the raw stream below a
-    # buffer, which can be asked without waiting.
+    # A body that is whole is a BytesIO.  One that is arriving is a buffer, and the raw
+    # stream below that can be asked without waiting.
     arriving = getattr(body, "raw", None)
     if arriving is None:
         whole = body.read()

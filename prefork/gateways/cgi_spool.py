@@ -13,7 +13,7 @@ class Spool:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._read = self._written = 0  # bytes since it was empty
+        self._read = self._written = 0  # offsets in the file; both 0 when it is empty
 
     @property
     def is_empty(self) -> bool:
@@ -29,7 +29,7 @@ class Spool:
 
     def take(self, most: int) -> bytes:
         """The next bytes, `most` of them at most."""
-        # One call gives them all: it is a file, and nobody else writes there.
+        # One call gives them all, since it is a regular file that only we write.
         count = min(most, self._written - self._read)
         data = pread(self._file.fileno(), count, self._read)
         self._read += len(data)

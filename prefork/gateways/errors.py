@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import TextIO
 
-MOST = 8192  # characters that wait for the end of their line
+LONGEST_UNFINISHED = 8192  # characters that wait for the end of their line
 
 
-class ErrorStream:
+class SharedErrors:
     """A text stream for one request: whole lines, or what is flushed.
 
     `tell` takes bytes for the front end, each call a message in its log.
@@ -22,7 +22,7 @@ class ErrorStream:
         lines, end, self._line = (self._line + text).rpartition("\n")
         if end:
             self._send(lines + end)
-        if len(self._line) > MOST:
+        if len(self._line) > LONGEST_UNFINISHED:
             self._send_line()
         return len(text)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from prefork.errors import ClientGone
-from prefork.gateways.errors import ErrorStream
+from prefork.gateways.errors import SharedErrors
 from prefork.protocols.request import Reply, Request
 
 Headers = list[tuple[str, str]]
@@ -76,7 +76,7 @@ class Wsgi:
         environ["wsgi.input"] = body
         environ["wsgi.url_scheme"] = "https" if "HTTPS" in environ else "http"
         if self._tells_front_end:
-            environ["wsgi.errors"] = ErrorStream(sys.stderr, reply.complain)
+            environ["wsgi.errors"] = SharedErrors(sys.stderr, reply.complain)
         exchange = Exchange(reply)
         try:
             chunks = self._application(environ, exchange.start_response)
@@ -85,9 +85,9 @@ class Wsgi:
                 exchange.relay_list(chunks)
             else:
                 self._relay_and_close(exchange, chunks)
-        except ClientGone:
+        except ClientGone:  # not the application's failure
             raise
-        # All of them: a worker's signals come through a pipe, so whatever is raised
+        # All others: a worker's signals come through a pipe, so whatever is raised
         # here, be it KeyboardInterrupt, is the application's and ends its request.
         except BaseException as error:
             self._fail(request, reply, error)
@@ -141,7 +141,7 @@ class Exchange:
                 if self._reply.started:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
-                exc_info = None  # breaks the circle of frame and traceback
+                exc_info = None  # PEP 3333: "Avoid circular ref."
         elif self._status:
             raise AssertionError(
                 "start_response was called a second time without exc_info"

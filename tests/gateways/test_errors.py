@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from prefork.gateways.errors import MOST, ErrorStream
+from prefork.gateways.errors import LONGEST_UNFINISHED, SharedErrors
 
 
 class Errors:
@@ -14,7 +14,7 @@ class Errors:
     def __init__(self) -> None:
         self.ours = io.StringIO()
         self.told: list[bytes] = []
-        self.stream = ErrorStream(self.ours, self.told.append)
+        self.stream = SharedErrors(self.ours, self.told.append)
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def test_many_lines_at_once_are_one_message(errors: Errors) -> None:
 
 
 def test_a_line_without_an_end_does_not_wait_for_ever(errors: Errors) -> None:
-    errors.stream.write("x" * (MOST + 1))
-    assert errors.told == [b"x" * (MOST + 1)]
+    errors.stream.write("x" * (LONGEST_UNFINISHED + 1))
+    assert errors.told == [b"x" * (LONGEST_UNFINISHED + 1)]
 
 
 def test_a_text_that_cannot_be_encoded_is_told_as_far_as_it_can(errors: Errors) -> None:
