@@ -6,7 +6,7 @@ from prefork.system.listen import Listener
 
 
 def announce(listener: Listener, log: Log) -> None:
-    """Say where we listen, and what is to be feared there."""
+    """Log where we listen, and a warning if it is exposed to strangers there."""
     log.info("listening", on=listener.url)
     if risk := find_risk(listener.address.protocol, listener.socket):
         log.warning("exposed listener", on=listener.url, risk=risk, advice=ADVICE)

@@ -11,14 +11,14 @@ from prefork.master.reactor import Reactor
 
 TIMEOUT = 5.0  # seconds
 LONGEST_HEAD = 65536  # bytes
-LAST_NEWS = 1.0  # seconds for a worker that hung up to be found dead
+LAST_NEWS = 1.0  # seconds in which a worker that hung up may turn out to have died
 
 
 class Canary:
     """Sends GET `path`; `done("")` if the status is below 500, else the reason.
 
-    A worker that dies of it is its master's business, who knows the cause; then this
-    is closed before it is done.
+    When the worker dies of the request, the master hears why by its exit, and closes
+    the canary: `done` is not called then.
     """
 
     def __init__(

@@ -31,7 +31,11 @@ from prefork.system.signals import DUMP_STACKS
 
 
 class Crew:
-    """All workers.  `on_ready`, `on_failure` and `on_exit` tell the master."""
+    """All workers: has them forked, hears them, tells, signals and buries them.
+
+    `on_ready(member)`, `on_failure(member, text)`, which is that the application
+    cannot be loaded, and `on_exit(obituary)` tell the master.
+    """
 
     def __init__(
         self,
@@ -111,7 +115,7 @@ class Crew:
                 self._hear(member)
 
     def _obey(self, member: Member, message: Message) -> None:
-        """Do what a worker asks; what makes no sense is not of our making."""
+        """Act on a message; one that no code of ours would send is ignored."""
         match message.kind, message.fields:
             case "forked", {"pid": int(pid)} if not member.pid:
                 self._meet(member, pid)
@@ -128,7 +132,10 @@ class Crew:
                 member.refusal = f"cannot be forked: {error}"
 
     def _believe(self, member: Member, event: Event, sender: int) -> None:
-        """Unless it cannot be: the application can write where the worker can."""
+        """Take note of what a worker says of itself, unless its state rules it out.
+
+        The application is in the same process, and could write to the channel.
+        """
         if event not in TRANSITIONS[member.state]:
             self.log.warning("ignored message", **member.name, kind=event.name)
             return
@@ -173,7 +180,7 @@ class Crew:
         self.send(member, "promote", generation=generation, descriptors=descriptors)
 
     def release(self, pid: int) -> None:
-        """It is a worker no more: a template from now on."""
+        """A worker has become a template: forget it, without an end of its process."""
         if member := self.roster.by_pid(pid):
             self._hear_last_words(member)
             self._bury(member, "exit code 0")
@@ -215,7 +222,7 @@ class Crew:
         return list(self.roster.members.values())
 
     def kill(self, member: Member, because: str) -> None:
-        """Skip the good manners."""
+        """Kill at once, without the ABRT that is the first step after a deadline."""
         member.killed_because = member.killed_because or because
         member.state = State.ABORTED
         self._apply(member, Event.OVERDUE)

@@ -32,8 +32,8 @@ REASONS = {
 class Demand:
     """The load, and the number of workers `wanted` for it.
 
-    follow() gives it the rules.  With a scale that is static it looks at nothing.
-    While none are wanted, of 0:MAX, the lookout waits for a caller.
+    follow() gives it the rules.  With a static scale, such as 4, it looks at nothing.
+    With 0:MAX, while no worker is wanted, the lookout waits for a connection.
     """
 
     def __init__(
@@ -115,8 +115,8 @@ class Demand:
         self._serials = serials
         busy = sum(tenant.is_busy for tenant in tenants)
         queue = _longest_queue(listeners)
-        # What a program does that is kept, nobody knows.  But where connections go on
-        # to wait they all are busy.
+        # Nobody sees what a kept program does; but when connections go on waiting all
+        # of them must be busy.
         if queue and self._has_queued:
             busy += sum(tenant.is_keeper for tenant in tenants)
         self._has_queued = queue > 0

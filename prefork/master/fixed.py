@@ -11,8 +11,8 @@ def keep_fixed(
 ) -> Settings:
     """The settings of a reload, with those that it cannot change as they are.
 
-    So whoever reads the settings of a generation reads what is so, and the next
-    reload warns again.
+    The settings of a generation then never claim what is not in force; and the next
+    reload compares with the same, so it warns again.
     """
     kept = {name: getattr(in_force, name) for name in FIXED}
     for name, value in kept.items():

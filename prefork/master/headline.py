@@ -1,8 +1,8 @@
-"""The headline: how the server is, in one line.
+"""The headline: how the server is, in one line, for `systemctl status`.
 
 4/8 busy, 1520 req/s, gen 7, queue 0
 reloading (canary), 4/8 busy, 1498 req/s, gen 7, queue 0
-3/2:8 serve, gen 7, queue 0
+3/2:8 serve, gen 7, queue 0                  (copies of a program, 2 to 8 of them)
 """
 
 from collections.abc import Iterator

@@ -147,7 +147,7 @@ class Herald:
         Not those of socket units, which it has anyway.  And nothing beyond a stop:
         then we close the doors of these sockets ourselves.
         """
-        wanted = {} if phase is Phase.STOPPING else self._treasures()
+        wanted = {} if phase is Phase.STOPPING else self._find_kept()
         for name, descriptor in wanted.items():  # first: we may die in between
             if name not in self._stored and store.keep(notifier, name, descriptor):
                 self._stored.add(name)
@@ -155,8 +155,8 @@ class Herald:
             if store.forget(notifier, name):
                 self._stored.remove(name)
 
-    def _treasures(self) -> dict[str, int]:
-        """Descriptors, by the names under which they are stored."""
+    def _find_kept(self) -> dict[str, int]:
+        """The descriptors that systemd shall keep, by the names it has for them."""
         house = self._house
         mine = (each for each in house.listeners.open if not each.is_inherited)
         listeners = (each.socket.fileno() for each in mine)

@@ -1,4 +1,4 @@
-"""The house: the parts of a master, for who looks at them, or inherits them."""
+"""The house: all parts of a master, for status, log lines and a handover."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +22,10 @@ from prefork.system.pidfile import PidFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What there is beside the loop, and beside those who call from outside."""
+    """The parts, but for the loop itself, the herald and the control socket."""
 
     scoreboard: Scoreboard
-    bell: int
+    bell: int  # an eventfd that templates and workers inherit
     lifeline: Lifeline
     pid_file: PidFile | None
     door: Listener | None
@@ -60,7 +60,7 @@ class House:
         }
 
     def restore(self, state: State) -> None:
-        """The descriptors are here already; now who they lead to."""
+        """The parts that own descriptors have them already; now the others."""
         self.templates.restore(state["templates"], self.listeners.all)
         self.crew.restore(state["crew"])
         self.staff.restore(state["staff"])

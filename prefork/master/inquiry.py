@@ -1,4 +1,4 @@
-"""An inquiry: the master asks a child, so that nothing can break it."""
+"""An inquiry: a child is asked what might fail or hang in the master."""
 
 import os
 import signal
@@ -27,8 +27,8 @@ class Answer:
 class Inquiry:
     """One run of `python -m module arguments`; `done(answer)` once it is reaped.
 
-    `lend` are descriptors that it has too, under the same numbers.  Raises OSError
-    when the system cannot start another process.
+    `lend` are descriptors that the child inherits, under the same numbers.  Raises
+    OSError when the system cannot start another process.
     """
 
     def __init__(
@@ -98,7 +98,8 @@ class Inquiry:
         for fd in self._outputs:
             self._read(fd)
         self.close()
-        said, complaint = (o.decode(errors="replace") for o in self._outputs.values())
+        outputs = (each.decode(errors="replace") for each in self._outputs.values())
+        said, complaint = outputs
         if code and not complaint.strip():
             complaint = f"the check ended with {describe_exit(code)}"
         self._done(Answer(said, complaint.strip(), code, self._is_overdue))

@@ -37,14 +37,14 @@ class Listeners:
         kept: dict[str, Any] | None = None,
         left: list[socket.socket] | None = None,
     ) -> None:
-        """`kept`: the state() of listeners whose descriptors this process has.
+        """`kept`: after an upgrade, the state() of the program before us.
 
-        `left`: sockets of a master that has crashed, for who wants their addresses.
+        `left`: sockets of a master that has crashed, to be used instead of new ones.
         """
         self.open: list[Listener] = []
         self._new: list[Listener] = []
-        # Those we were started with: dropped by one configuration they are not
-        # closed, since the next could not open them again.
+        # Those that somebody else has opened: not closed when a configuration drops
+        # them, since a later one could not open them again.
         self._inherited: list[Listener] = []
         self._left = left or []
         self._terms = Terms.read(settings)
@@ -93,7 +93,7 @@ class Listeners:
     ) -> list[Listener]:
         here = {each.address: each for each in (*self._inherited, *self.open)}
         addresses = dict.fromkeys(understand(settings.bind, settings.hosts))
-        left = {
+        unnamed = {
             each.address.place: each
             for each in here.values()
             if each.address not in addresses
@@ -103,8 +103,8 @@ class Listeners:
         for address in addresses:
             if address in here:
                 continue
-            if address.place in left:  # it is to speak something else from now on
-                here[address] = left.pop(address.place).speaking(address.protocol)
+            if address.place in unnamed:  # the same socket with another protocol
+                here[address] = unnamed.pop(address.place).speaking(address.protocol)
                 continue
             try:
                 here[address] = _open_listener(address, terms, tries, self._left)
@@ -129,7 +129,8 @@ class Listeners:
         before, self._terms = self._terms, Terms.read(settings)
         if self._terms == before:  # and what an operator has changed stays so
             return []
-        return [c for each in self.open if (c := _adjust(each, self._terms))]
+        complaints = (_adjust(each, self._terms) for each in self.open)
+        return [complaint for complaint in complaints if complaint]
 
     def commit(self, wanted: Sequence[Listener]) -> list[Listener]:
         """From now on these; the others are closed, as their last worker leaves.

@@ -27,8 +27,8 @@ class Logs:
     def __init__(
         self, settings: Settings, *, kept: dict[str, Any] | None = None
     ) -> None:
-        """`kept`: the state() of logs whose descriptors this process has."""
-        self._error_file: str = settings.error_logfile
+        """`kept`: after an upgrade, the state() of the program before us."""
+        self._error_file = settings.error_logfile
         self._access_files: dict[str, int] = {}  # path → our descriptor
         if kept is not None:
             self._error_file = kept["error_file"]
@@ -39,7 +39,7 @@ class Logs:
         self._stderr = Outlet(STDERR)
         self.log = Log(self._stderr)
         self.configure(settings)
-        # Made in time: when a worker dies there may be no descriptor left for one.
+        # Opened beforehand: when a worker dies there may be no descriptor left.
         self._sinks: dict[str, Sink] = {}
         self.access_descriptor(settings)
 
@@ -52,7 +52,7 @@ class Logs:
         }
 
     def configure(self, settings: Settings) -> None:
-        """Speak as the settings say that are in force since a reload."""
+        """Log as these settings say, from now on."""
         self.log.configure(
             level=settings.log_level,
             format=settings.log_format,
@@ -109,9 +109,9 @@ class Logs:
         return fresh
 
     def follow(self) -> dict[str, int]:
-        """Go where stdout and stderr lead by now: -D has left the terminal.
+        """With -D the terminal was left: write where stdout and stderr lead now.
 
-        Returns what reopen() does; every process must let go of the terminal.
+        Returns what reopen() does, for the processes that were started before.
         """
         fresh = {"error": os.dup(STDERR), "output": os.dup(STDOUT), "-": os.dup(STDOUT)}
         self._stderr.reopen(fresh["error"])

@@ -63,7 +63,7 @@ class Master:
         on_ready: Callable[[], None],
         handover: State | None = None,
     ) -> None:
-        """`handover`: what the program before us has left to us, with its children."""
+        """`handover`: after an upgrade, the state() of the program before us."""
         self._listeners = listeners
         self._logs = logs
         self._log = logs.log
@@ -96,7 +96,7 @@ class Master:
         self._control = Control(door, self._reactor, self._log, self._verbs.table)
         self._handover = handover
         self._turned_at = time.monotonic()
-        self._exits: list[tuple[int, int]] = []  # that not everybody was told of
+        self._exits: list[tuple[int, int]] = []  # not told to all yet: _reap()
         if handover:
             self._restore(handover)
 
@@ -109,7 +109,7 @@ class Master:
         )
 
     def _undo(self, reason: str, status: int) -> None:
-        """What goes on that may be why something has failed."""
+        """End a reload or an upgrade: it may be why something has failed."""
         self._succession.undo(reason, status)
         self._upgrade.undo(reason, status)
 
@@ -128,7 +128,7 @@ class Master:
         return Templates(
             self._reactor,
             self._log,
-            descriptors=self._heirlooms,
+            descriptors=self._descriptors,
             explain=self._crew.explain,
             release=self._crew.release,
             on_loaded=lambda new: self._news.template_is_loaded(new),
@@ -181,7 +181,7 @@ class Master:
         while not self._is_finished():
             self._turn()
         status = self._stop.finish()
-        self._control.turn(time.monotonic())  # it has one thing more to tell
+        self._control.turn(time.monotonic())  # who waits for the end is told of it
         return status
 
     def _turn(self) -> None:
@@ -237,8 +237,11 @@ class Master:
         return max(0.0, min(due - now, look_again))
 
     def _reap(self) -> None:
-        """A pid that was reaped can be another's: none of us may go on believing
-        in it, whatever has failed when they were told."""
+        """Tell everyone of the children that have exited.
+
+        If that fails half-way it is told again at the next turn: a pid that was
+        reaped may soon be another process's, so nobody may go on using it.
+        """
         interrupted, self._exits = self._exits, []
         for pid, code in interrupted:
             self._tell_exit(pid, code)
@@ -261,7 +264,8 @@ class Master:
         """One step from what is to what should be."""
         now = time.monotonic()
         late, self._turned_at = now - self._turned_at, now
-        # Then it is we who have slept, not they: what they have said is heard first.
+        # After a sleep of our own every deadline looks overdue: first we hear what
+        # workers have said in the meantime.
         has_slept = late >= LONGEST_TURN + SUSPENDED
         if not has_slept:
             self._crew.check_deadlines(now)
@@ -285,7 +289,8 @@ class Master:
         is_free = self._news.is_proven and not self._upgrade.is_going_on
         self._succession.advance(now, may_begin=is_free)
 
-    def _heirlooms(self, settings: Settings) -> tuple[Sequence[int], int | None]:
+    def _descriptors(self, settings: Settings) -> tuple[Sequence[int], int | None]:
+        """What a template inherits: what all of them share, and its access log."""
         shared = (self._scoreboard.descriptor, self._bell, self._lifeline.held)
         return shared, self._logs.access_descriptor(settings)
 

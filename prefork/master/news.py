@@ -1,4 +1,4 @@
-"""News of templates and workers, and what follows from each for all others."""
+"""News: what follows when a template or a worker is ready, fails or exits."""
 
 import time
 from collections.abc import Callable

@@ -26,7 +26,7 @@ class Home:
     """A worker that could take clients in; the one of least weight is the best."""
 
     member: Member
-    burdens: tuple[bool, ...]
+    burdens: tuple[bool, ...]  # the gravest first
     load: int  # clients that it has
 
     @property
@@ -78,10 +78,10 @@ class Relief:
         return list({door: None for member in stay for door in member.doors})
 
     def pass_on(self, sender: Member, message: Message, now: float) -> None:
-        """Share them out among those who have time; the descriptors are copies.
+        """Share the clients of `message` out; its descriptors are closed here then.
 
-        If there was no room here for all of these, some clients are lost; and so are
-        those who came by a door that nobody has any more.
+        Clients are lost whose descriptor we had no room for, and those who came by a
+        door that nobody has any more.
         """
         rows = zip(message.descriptors, message.fields["clients"], strict=False)
         travellers = [(fd, row) for fd, row in rows if row and isinstance(row, list)]
@@ -92,7 +92,10 @@ class Relief:
     def _share_out(
         self, travellers: Sequence[Traveller], homes: Sequence[Home], now: float
     ) -> None:
-        """Again among the others, if one cannot be told: it has died just now."""
+        """Give each client to the best home that has its door.
+
+        If one of these cannot be told, having just died, its share goes to the others.
+        """
         shares: dict[int, list[Traveller]] = {}
         for traveller in travellers:
             _, (door, *_) = traveller
@@ -112,7 +115,10 @@ class Relief:
         return self._send(home, "take in", descriptors=descriptors, clients=clients)
 
     def _homes(self, sender: Member) -> list[Home]:
-        """Idle workers before others; who had them, and who leaves, come last."""
+        """All who could take clients in, each with what speaks against it.
+
+        Retiring ones are the last choice, then the sender itself, then the busy.
+        """
         homes, is_leaving = [], sender.state is not State.SERVING
         for member in self._open(State.SERVING, State.RETIRING):
             tenant = self._scoreboard.read(member.slot)

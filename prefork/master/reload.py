@@ -39,7 +39,7 @@ class Phase(Enum):
     ROLL = "roll"
     COMMIT = "commit"
     ROLLBACK = "rollback"
-    PROBATION = "probation"  # no reload is here: its successor may yet be sent back
+    PROBATION = "probation"  # after COMMIT: of an Outcome only, never of a Reload
 
 
 class Reload:
@@ -129,8 +129,11 @@ class Reload:
             self._enter(Phase.CANARY)
 
     def template_failed(self, reason: str) -> None:
-        """The candidate's; if it had loaded before, another one would import what
-        is published by now, and nobody has tried that."""
+        """The candidate's template is dead, perhaps after it had loaded.
+
+        It is not started again: it would import the code that is there by now, which
+        the canary may not have tried.
+        """
         assert self.candidate is not None
         self.roll_back(reason, self.candidate.failure_status)
 
@@ -153,7 +156,7 @@ class Reload:
             done(f"cannot ask: {error.strerror}")
         else:
             self._send_canary(member, self._canary)
-            self._canary.for_worker.close()  # or we would not see the worker's end
+            self._canary.for_worker.close()  # our copy would hide a hang-up
 
     def _canary_answered(self, member: Member, reason: str) -> None:
         self._canary = None
@@ -169,7 +172,7 @@ class Reload:
         """The canary is well; it also has to stay so."""
         assert self.candidate is not None
         if self._roll_at < FOREVER:
-            return  # it was recycled, as all workers are: that is no new beginning
+            return  # the canary was recycled: its successor is not watched anew
         settings = self.candidate.settings
         automatic = 0.0 if settings.reload else BAKE
         seconds = automatic if settings.bake is None else settings.bake
@@ -205,7 +208,7 @@ class Reload:
         )
 
     def give_up(self, reason: str) -> None:
-        """The same, though nothing is wrong with it."""
+        """Leave everything as it was, though nothing is wrong with the new code."""
         if self.is_over:
             return
         phase = self.phase.value

@@ -31,11 +31,11 @@ class Member:
     boot_timeout: float
     graceful_timeout: float
     slow: float = 0.0  # seconds until a request's stacks are logged; 0: never
-    explained: int = 0  # serial of the request whose stacks were
-    explain_at: float = 0.0  # not again before
+    explained: int = 0  # serial of the request whose stacks were logged last
+    explain_at: float = 0.0  # monotonic; no stacks are logged before
     relieved: int = 0  # serial of the request during which its clients were moved
-    given_at: float = 0.0  # when clients came that it may not have taken in yet
-    doors: list[str] = field(default_factory=list)  # of the listeners that it has
+    given_at: float = 0.0  # when it was last given clients; 0: it has taken them in
+    doors: list[str] = field(default_factory=list)  # names of its listeners
     pid: int = 0  # 0: not known yet
     state: State = State.ORDERED
     since: float = 0.0  # when it came to this state

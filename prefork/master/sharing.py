@@ -1,4 +1,4 @@
-"""Sharing: everyone goes on in log files that were opened again."""
+"""Sharing: log files that were opened again go to all templates and workers."""
 
 import os
 
@@ -6,7 +6,7 @@ from prefork.master.house import House
 
 
 def reopen(house: House) -> list[str]:
-    """USR1, as after a rotation; returns which files."""
+    """USR1, as after a rotation; returns the names of the files."""
     fresh = house.logs.reopen()
     share(house, fresh)
     return list(fresh)

@@ -111,7 +111,7 @@ class Succession:
 
     def advance(self, now: float, *, may_begin: bool) -> None:
         self._advance(now, may_begin=may_begin)
-        # Where the mistake is, so that its correction is noticed.
+        # A failed candidate's files too: the correction of a mistake is in one of them.
         looked_at = [self._staff.target, *([self._failed] if self._failed else [])]
         sources = [source for generation in looked_at for source in generation.sources]
         since = max(generation.imported_at for generation in looked_at)
@@ -165,7 +165,7 @@ class Succession:
     def _prepare_candidate(self, settings: Settings) -> Generation:
         in_force = self._staff.target.settings
         settings = keep_fixed(settings, in_force, warn=self._log.warning)
-        self._logs.access_descriptor(settings)  # refused now, or never
+        self._logs.access_descriptor(settings)  # raises before anything is changed
         return self._templates.create(settings, self._listeners.prepare(settings))
 
     def _send_canary(self, member: Member, canary: Canary) -> None:
@@ -188,7 +188,7 @@ class Succession:
         self._announce(self._staff.target, new)
 
     def undo(self, reason: str, status: int) -> None:
-        """Something has failed that nobody has foreseen: not this reload, then."""
+        """Roll back, if there is a reload: something unforeseen has failed."""
         if self.reload is not None:
             self.reload.roll_back(reason, status)
 
@@ -263,7 +263,7 @@ class Succession:
         self._is_returning = False
         self._crew.drain = False
 
-    # News; False: it is none of a reload's business
+    # News; False: it does not concern the reload
 
     def reaped(self, pid: int, code: int) -> bool:
         if self._watcher.exited(pid, code):

@@ -1,4 +1,4 @@
-"""The templates: one for the generation that serves, one for its successor.
+"""The templates: of the generation that serves, its successor, its predecessor.
 
 A dead template is no outage: workers go on, and another one is started, with
 back-off.  What its death means for a reload, or a start, is the master's to say.

@@ -33,9 +33,9 @@ class Phase(Enum):
 
 
 class Upgrade:
-    """At most one upgrade, begun when the master allows it.
+    """At most one upgrade at a time, begun when the master allows it.
 
-    `state()` is what the new program has to know.
+    `state()` gives what the new program has to know.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Upgrade:
             signals.put_back()
             state = self._state()
             state["left_at"] = time.monotonic()
-            # One that was asked for meanwhile has nothing to do but that.
+            # Of an upgrade that was asked for meanwhile only the reload is left to do.
             if self._then_reload or self._reload_after_next:
                 state["succession"]["is_wanted"] = True
             try:
@@ -148,7 +148,7 @@ class Upgrade:
             self.phase = None
 
     def undo(self, reason: str, status: int) -> None:
-        """Something has failed that nobody has foreseen: not this upgrade, then."""
+        """Give up, if there is an upgrade: something unforeseen has failed."""
         self._drop_check()
         if self.phase is not None:
             self._fail(reason, status)
