@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_rehearsal = "--rehearse" in flags
     if is_rehearsal:  # lent to us are the listeners, which must not outlive the master
         die_with(os.getppid(), signal.SIGKILL)
-    # Here, because a program that cannot even be imported should die before.
+    # Imported here, so that a program which hangs in that dies with the master, too.
     from prefork.cli.serve import adopt
     from prefork.master.handover import descriptors, read_handover
 

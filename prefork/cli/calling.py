@@ -122,7 +122,7 @@ def _connect(where: str) -> tuple[socket.socket, Peer]:
 
 
 def ask(master: Master, verb: str, **fields: Any) -> Fields:
-    """Ask, and return the answer; CommandError if it is an error, or none."""
+    """Ask, and return the answer; raises CommandError if it is an error, or none."""
     for answer in follow(master, verb, **fields):
         return answer
     raise CommandError("the master has ended the conversation")
@@ -134,7 +134,7 @@ def knows_pids(master: Master, status: Fields) -> bool:
 
 
 def follow(master: Master, verb: str, **fields: Any) -> Iterator[Fields]:
-    """Ask, and return each line of the answer as it comes; CommandError."""
+    """Ask, and yield each line of the answer as it comes; raises CommandError."""
     connection, _ = _connect(master.where)
     with connection:
         try:

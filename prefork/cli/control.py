@@ -41,7 +41,7 @@ OPERATING = {
     "reopen": ("prefork.cli.reopen", "go on in new log files, after a rotation"),
     "dump": ("prefork.cli.dump", "where the workers are: their stacks, in the log"),
 }
-WITHOUT_A_SERVER = {  # of ours, at least
+WITHOUT_A_SERVER = {  # that runs already
     "exec": ("prefork.cli.exec", "keep copies of a FastCGI program running"),
     "check": ("prefork.cli.check", "show every setting, import the application"),
     "request": ("prefork.cli.request", "ask any server, over any of the protocols"),
@@ -81,7 +81,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=version)
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=SUPPRESS)
     rest = parser.add_argument("arguments", nargs=REMAINDER, help=SUPPRESS)
-    rest.required = False
+    rest.required = False  # or argparse lists it when COMMAND is missing
     return parser
 
 

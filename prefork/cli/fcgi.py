@@ -42,7 +42,7 @@ def _run(arguments: Sequence[str], *, name: str) -> int:
             from prefork.cli.supervise import supervise
 
             return supervise(options)
-        # Here, because it brings the sockets, and --help needs none.
+        # Imported here, because --help needs no sockets.
         from prefork.spawn.launch import launch
 
         return launch(options, program=sys.argv[0])

@@ -24,7 +24,7 @@ from prefork.system.activation import (
 )
 from prefork.system.notify import Notifier, take_notifier
 
-FLAG = re.compile(r"-b\w+\+fd://\d+")  # of ours; who writes it takes --bind, or a space
+FLAG = re.compile(r"-b\w+\+fd://\d+")  # as bind_flags() writes it; people add a space
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def take_inherited() -> Inherited:
 def bind_flags(configuration: Configuration, sockets: Sequence[Passed]) -> list[str]:
     """The arguments that have us serve the sockets of systemd; raises ConfigError.
 
-    They come before all others, where a reload finds them: without_flags().
+    They have to come before all others, where without_flags() looks for them.
     """
     if not sockets:
         return []
@@ -71,7 +71,7 @@ def bind_flags(configuration: Configuration, sockets: Sequence[Passed]) -> list[
 
 
 def refuse_addresses(configuration: Configuration) -> None:
-    """Of a server that has the sockets of systemd; raises ConfigError."""
+    """Raise ConfigError if there are addresses beside the sockets of systemd."""
     if (origin := configuration.origins["bind"]) != "default":
         raise ConfigError(
             f"{origin}: the server is given its sockets by systemd, and would not "
@@ -80,5 +80,5 @@ def refuse_addresses(configuration: Configuration) -> None:
 
 
 def without_flags(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a server, but those that bind_flags() has made."""
+    """The arguments of a server without those that bind_flags() has made."""
     return list(dropwhile(FLAG.fullmatch, arguments))

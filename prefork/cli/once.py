@@ -98,4 +98,4 @@ def _refuse(stdout: int, error: ProtocolError) -> None:
     try:
         send_all(stdout, cgi.refuse(error))
     except ClientGone:
-        pass  # nobody to hear it
+        pass  # there is nobody who would read it

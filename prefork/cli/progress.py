@@ -35,11 +35,15 @@ class _Screen:
 
     def show(self, phase: str, text: str) -> None:
         if self._is_terminal:
-            start = CLEAR_LINE if phase == self._phase else "\n" * bool(self._phase)
-            print(start + text, end="", flush=True)
+            print(self._begin(phase) + text, end="", flush=True)
         elif phase != self._phase:
             print(text, flush=True)
         self._phase = phase
+
+    def _begin(self, phase: str) -> str:
+        if phase == self._phase:
+            return CLEAR_LINE
+        return "\n" if self._phase else ""
 
     def end(self) -> None:
         if self._is_terminal and self._phase:

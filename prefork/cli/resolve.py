@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse_addresses(arguments: Sequence[str], *, prog: str, gateway: str) -> None:
-    """Beside the sockets of systemd, as a start does; raises ConfigError."""
+    """Raise ConfigError, as a start does, for addresses beside systemd's sockets."""
     if (own := without_flags(arguments)) != arguments:
         refuse_addresses(load(own, os.environ, prog=prog, gateway=gateway))
 

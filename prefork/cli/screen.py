@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from rich import box
@@ -190,7 +191,7 @@ class Screen:
 
     def _draw_table(self, view: View, slots: list[Fields]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=True)
-        names = [name for name in HEAD if name not in self._too_much()]
+        names = [name for name in HEAD if name not in self._find_expendable()]
         for name in names:
             table.add_column(
                 name,
@@ -206,10 +207,10 @@ class Screen:
             table.add_row(*(Text(row[name]) for name in names), style=style)
         return table
 
-    def _too_much(self) -> Sequence[str]:
+    def _find_expendable(self) -> Sequence[str]:
         """The columns that a narrow terminal does without."""
         missing = max(0, WIDE - self._console.width)
-        return EXPENDABLE[: -(-missing // COLUMN)]
+        return EXPENDABLE[: ceil(missing / COLUMN)]
 
     def _draw_foot(self) -> Text:
         if self._has_message():

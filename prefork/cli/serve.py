@@ -34,13 +34,13 @@ NAME_ONE = "set error_logfile: PREFORK_ERROR_LOGFILE=FILE, or a line of prefork.
 def serve(
     configuration: Configuration, arguments: Sequence[str], inherited: Inherited
 ) -> int:
-    """Serve until told to stop; returns the exit status.  PreforkError."""
+    """Serve until told to stop; return the exit status.  Raises PreforkError."""
     settings = configuration.settings
     fill_gaps()  # before anything is opened
     check_enough()
-    # It looks for the place of titles below the first variable of the environment:
-    # if that is $PWD, and is set anew, there is nothing to be found any more.
-    with suppress(UnicodeDecodeError):  # that is after it has looked
+    # setproctitle finds the memory for titles by the first variable of the environment,
+    # at its first call: so before home.remember() may set that one, $PWD, anew.
+    with suppress(UnicodeDecodeError):  # raised when it has found it
         getproctitle()
     home.remember()
     if not settings.daemon:
@@ -121,7 +121,7 @@ def _make_master(
 def adopt(state: State) -> Callable[[], int]:
     """Put a server together from what its last program has handed over to us.
 
-    Nothing in it has been touched until what is returned is called: that serves
+    Nothing is changed before the function that this returns is called: it serves
     until told to stop, and returns the exit status.
     """
     settings = from_json(state["settings"])

@@ -1,4 +1,4 @@
-"""What prefork-wsgi and prefork-cgi have in common: begin to serve."""
+"""How prefork-wsgi, prefork-cgi and `prefork exec` begin to serve."""
 
 import os
 import sys
@@ -23,14 +23,14 @@ def start(gateway: str, argv: Sequence[str] | None) -> int:
     prog = GATEWAYS[gateway].prog
     end_quietly()  # until the master listens to signals
     try:
-        with attentive():  # --help is over here
+        with attentive():  # --help prints, and exits, in here
             configuration = load(arguments, os.environ, prog=prog, gateway=gateway)
         if _is_handed_a_listener(configuration):
             arguments = ["--bind", "fastcgi+fd://0", *arguments]
             configuration = load(arguments, os.environ, prog=prog, gateway=gateway)
         if not configuration.settings.is_complete:
             return report_missing_app(prog=prog, gateway=gateway)
-        # Here, because each brings what --help and the other do without.
+        # Imported here: neither --help nor the other way of serving needs them.
         if _is_once(configuration.settings):
             from prefork.cli.once import serve_once
 

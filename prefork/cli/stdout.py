@@ -15,12 +15,12 @@ CLOSED = -1  # not 1, which the next file to be opened gets
 
 @contextmanager
 def attentive() -> Iterator[None]:
-    """Within it what cannot be written to stdout is a CommandError, each line at once.
+    """Within it stdout is flushed at each line; one that fails is a CommandError.
 
-    It is SeenEnough if somebody has read some of it, and left.
+    SeenEnough, which is one, if whoever has read so far has left.
     """
     before = sys.stdout
-    if before is sys.__stdout__:  # or somebody else has a use for what is said
+    if before is sys.__stdout__:  # if not, it was redirected within Python
         sys.stdout = _open(before)
     try:
         yield
@@ -40,13 +40,13 @@ def _open(before: TextIO | None) -> TextIO:
 
 
 def _errors(before: TextIO | None) -> str:
-    """What a terminal has no characters for is seen, and is no reason to fail."""
+    """Characters that a terminal does not have are escaped, and never an error."""
     errors = before.errors if before else None
     return "backslashreplace" if errors in (None, "strict") else errors
 
 
 class _Descriptor(io.RawIOBase):
-    """Complains once; what is still in buffers then is nobody's loss."""
+    """Raises at the first failure only; what is flushed after it is dropped."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd

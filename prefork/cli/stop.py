@@ -68,7 +68,7 @@ def _stop(master: Master, *, quick: bool) -> int:
 
 
 def _word_busy(line: Fields) -> Fields:
-    """How many are is not known of programs that are kept."""
+    """Word how many are busy, which is not known of programs that are kept."""
     busy = line.get("busy")
     return line | {"busy": "" if busy is None else f", {busy} busy"}
 

@@ -9,10 +9,9 @@ from prefork.errors import ConfigError, PreforkError
 from prefork.settings.gateways import EXEC
 from prefork.spawn.console import complain
 from prefork.spawn.launch import check_doubts, find_owners
+from prefork.spawn.listener import ANY
 from prefork.spawn.options import Options
 from prefork.spawn.owners import ROOT
-
-ANY = "0.0.0.0"
 
 
 def supervise(options: Options) -> int:
@@ -30,12 +29,12 @@ def _check_and_translate(options: Options) -> Iterator[str]:
     check_doubts(options)
     is_root = os.getuid() == ROOT
     if is_root:
-        find_owners(options)  # to refuse whom spawn-fcgi refuses
+        find_owners(options)  # raises for those whom spawn-fcgi refuses
     return translate(options, is_root=is_root)
 
 
 def _undo_restore() -> None:
-    """Ours is a program in Python again, as it was before spawn/inheritance.py."""
+    """The signals as Python wants them: this process stays, as a server."""
     for number in signal.SIGPIPE, signal.SIGXFSZ:
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""Whoever looks on: what is said on many connections, written for people."""
+"""What `prefork inspect` prints: a transcript for each connection."""
 
 from dataclasses import dataclass
 

@@ -97,7 +97,7 @@ class Watch:
                 return
 
     def _find_overlooked(self) -> Iterator[str]:
-        """What has changed since the import, and was not seen to."""
+        """What has changed since the import, but before the watch began."""
         sources = (entry.path for each in self._sources for entry in _list(each))
         for path in (*self._configuration, *self._extra, *sources):
             changed_at = _changed_at(path)

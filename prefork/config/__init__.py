@@ -71,7 +71,10 @@ def _merge(everything: Iterable[Given], gateway: str) -> Configuration:
 
 
 def _finish(settings: Settings) -> Settings:
-    """With what follows from all of them together; raises ConfigError."""
+    """Check values against each other, and name the protocol of EXEC's address.
+
+    Raises ConfigError.
+    """
     if settings.gateway != EXEC:
         return settings
     if len(settings.bind) > 1:
@@ -99,8 +102,8 @@ def _parse(given: Given, gateway: str) -> object:
 
 
 def _check_parts(name: str, value: Any) -> None:
-    """Have those look at a value who will use it: a worker would die of it."""
-    # Imported here, because they bring what --help can do without.
+    """Parse what is within a value: later it would be a worker that fails at it."""
+    # Imported here, because --help does without them.
     if name == "bind":
         from prefork.system.address import parse_bind
 

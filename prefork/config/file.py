@@ -100,6 +100,7 @@ def _find_line(key: str, text: str, *, is_nested: bool) -> int:
     lines = enumerate(text.splitlines(), 1)
     if is_nested:
         header = re.compile(r"\s*\[\s*tool\s*\.\s*prefork\s*[].]")
+        # Only to advance `lines`: the key is searched below the header.
         next((n for n, line in lines if header.match(line)), 0)
     # "key =", "key.more =", "[key]", "[tool.prefork.key]"; quotes are allowed.
     sets = re.compile(

@@ -1,7 +1,7 @@
 """What names in a configuration mean just now: hosts, and who owns sockets.
 
-Those who are asked may be far away, and take as long as they like (a name server,
-LDAP); so the master never asks.
+A name server or LDAP may be far away and slow; so the master looks them up before it
+begins to serve, and after that leaves it to a child (prefork/cli/resolve.py).
 """
 
 from dataclasses import replace

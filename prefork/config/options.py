@@ -64,7 +64,9 @@ def _join_command(options: dict[str, Any]) -> dict[str, Any]:
     """A program and its arguments as one text, which a file would have too."""
     if isinstance(command := options.get("app"), list):
         del options["app"]
-        if command := command[command[:1] == ["--"] :]:
+        if command[:1] == ["--"]:
+            command = command[1:]
+        if command:
             options["app"] = shlex.join(command)
     return options
 

@@ -33,7 +33,7 @@ FIXED = ("daemon", "pid", "control", "error_logfile", "socket_protocol")
 class Settings(Process, Clients, Serving):  # of bases, the last one's fields come first
     """The value of every setting; times are in seconds, sizes in bytes."""
 
-    # Not set by anyone:
+    # No settings of an operator, but found out beside them:
     gateway: str = WSGI  # of GATEWAYS, by which command it is
     hosts: tuple[str, ...] = ()  # NAME=NUMBER: what the names in `bind` mean just now
     owner: tuple[int, int] | None = None  # uid, gid: who `socket_owner` is just now

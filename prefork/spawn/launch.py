@@ -54,13 +54,13 @@ def launch(options: Options, *, program: str) -> int:
 
 
 def check_doubts(options: Options) -> None:
-    """Refuse them, if that is wished for; raises ConfigError."""
+    """With --strict refuse what is doubtful; raises ConfigError."""
     if options.is_strict and options.doubts:
         refuse(options.doubts[0])
 
 
 def find_owners(options: Options) -> tuple[Owner, Owner]:
-    """Of the program, and of its socket; raises ConfigError, for root among others."""
+    """Who shall own the program, and its socket; raises ConfigError, as for root."""
     doubt = refuse if options.is_strict else allow
     owner = find_owner(options.user, options.group, doubt=doubt)
     place = find_owner(options.socket_user, options.socket_group, doubt=doubt)
@@ -75,9 +75,9 @@ def _check_caller(program: str) -> None:
 
 
 def _is_lent_power(program: str) -> bool:
-    """Is there a set-user-ID bit at work: a wrapper's, or one meant to be?
+    """Has a set-user-ID bit given us power, or is one set on `program` in vain?
 
-    Linux does not heed that of a script; whoever sets it expects otherwise.
+    Linux does not heed the bit of a script; but whoever has set it expects that.
     """
     if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
         return True

@@ -91,13 +91,15 @@ def _apply(options: Options, option: str, value: str) -> None:
         setattr(options, *SWITCHES[option])
     elif option in NUMBERS:
         number, rest = parse_long(value)
-        _doubt_number(options, option, value, wrap_int(number) == number and not rest)
+        is_sound = wrap_int(number) == number and not rest
+        _doubt_number(options, option, value, is_sound=is_sound)
         setattr(options, NUMBERS[option], wrap_int(number))
     elif option == "p":
         _apply_port(options, value)
     elif option == "M":
         number, rest = parse_long(value, base=8)
-        _doubt_number(options, option, value, 0 <= number <= 0o7777 and not rest)
+        is_sound = 0 <= number <= 0o7777 and not rest
+        _doubt_number(options, option, value, is_sound=is_sound)
         options.mode = wrap_unsigned(number, bits=12)
     elif option == OPERAND:
         options.command.append(value)
@@ -113,7 +115,7 @@ def _apply_port(options: Options, value: str) -> None:
     options.port = port
 
 
-def _doubt_number(options: Options, option: str, value: str, is_sound: bool) -> None:
+def _doubt_number(options: Options, option: str, value: str, *, is_sound: bool) -> None:
     if not is_sound or not value:
         options.doubts.append(f"not a number for -{option}: '{value}'")
 

@@ -2,7 +2,7 @@
 
 from prefork import __version__
 
-# The name comes first, and what it stands in for beside it: honest in both.
+# Our own name and version, then the program whose command line this is.
 VERSION = f"prefork-fcgi v{__version__} (ipv6) - does what spawn-fcgi v1.6.4 does"
 
 HELP = """\
