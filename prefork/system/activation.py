@@ -38,9 +38,7 @@ def take_passed(environ: MutableMapping[str, str]) -> list[Passed]:
     descriptors = range(FIRST, FIRST + int(count))
     for fd in descriptors:
         _keep_from_children(fd)
-    called = (
-        [*names.split(":"), *[""] * len(descriptors)] if names else [""] * int(count)
-    )
+    called = [*names.split(":"), *[""] * len(descriptors)]
     return [Passed(name, fd) for name, fd in zip(called, descriptors, strict=False)]
 
 

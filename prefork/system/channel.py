@@ -65,7 +65,7 @@ class Channel:
             ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
         try:
             self._socket.sendmsg([data], ancillary, socket.MSG_DONTWAIT)
-        except OSError:  # of too many descriptors on their way, for one
+        except OSError:  # ETOOMANYREFS, if too many descriptors are on their way
             return False
         return True
 
@@ -131,8 +131,10 @@ def _write_fields(fields: dict[str, Any]) -> bytes:
 
 
 def _read_fields(data: bytes) -> dict[str, Any]:
-    """Of an unknown kind, if it is no message: an application may write anything
-    into any descriptor, and the master hears that too."""
+    """The fields of a message; of what is none, a kind that nobody knows.
+
+    An application may write anything into any descriptor, and the master hears it.
+    """
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError):

@@ -22,7 +22,10 @@ TIME_WAIT, LISTENING, ALL = 1 << 6, 1 << 10, (1 << 13) - 1
 
 
 def has_connections(pid: int, listener: socket.socket) -> bool:
-    """False too where the system does not tell us."""
+    """Has that process a connection that came to `listener`?
+
+    False too where the system does not tell us.
+    """
     try:
         sockets = _find_sockets(pid) - {os.fstat(listener.fileno()).st_ino}
         return bool(sockets) and not sockets.isdisjoint(_find_accepted(listener))

@@ -1,4 +1,4 @@
-"""Whether who stopped to send has left: to be known of clients on this machine.
+"""Whether a client that has stopped to send has left; only on this machine.
 
 A TCP client that closes, and one that only has nothing more to send, look alike on the
 wire.  But a socket that is closed belongs to nobody, and has no inode any more
@@ -14,7 +14,10 @@ LOCAL, REMOTE, INODE = 1, 2, 9  # columns of the tables
 
 
 def has_left(connection: socket.socket) -> bool:
-    """False also of those that are elsewhere, or out of sight."""
+    """Has the peer, which has sent its FIN, closed its socket?
+
+    False too if it is on another machine, or if /proc does not show.
+    """
     try:
         own, peer = connection.getsockname(), connection.getpeername()
         if own[0] != peer[0]:
@@ -26,8 +29,9 @@ def has_left(connection: socket.socket) -> bool:
 
 
 def _is_closed(local: str, remote: str) -> bool:
-    """Is the socket between these two addresses nobody's?"""
-    with open(f"/proc/self/net/{'tcp6' if len(local) > 13 else 'tcp'}") as table:
+    """Is the socket with these two addresses, as they are listed, nobody's?"""
+    is_v6 = len(local) > len("0100007F:1F90")
+    with open(f"/proc/self/net/{'tcp6' if is_v6 else 'tcp'}") as table:
         rows = (line.split() for line in table)
         ours = (row for row in rows if row[LOCAL : REMOTE + 1] == [local, remote])
         return any(row[INODE] == "0" for row in ours)

@@ -2,16 +2,17 @@
 
 posix_spawn(3) cannot arrange that a child dies with its parent (prctl(2),
 PR_SET_PDEATHSIG).  But the end of a pipe can be a signal too (fcntl(2), F_SETOWN and
-F_SETSIG), to any process group of ours.  So each worker has a pipe to itself.  When it
-dies the kernel closes its descriptors, the last one first: the writing end, while
-somebody still reads, which is it as well.
+F_SETSIG), to any process group of ours.  So each worker has a pipe of which it holds
+both ends.  When it dies the kernel lets go of the descriptor with the highest number
+first: that is the writing end, and the reading end, still open then, gives the signal.
 """
 
 import fcntl
 import os
 import signal
 
-_of: dict[int, "Leash"] = {}  # by the pid of who has it: a fork has none
+# By the pid of its owner, one at most: what a fork inherits is not its own.
+_leashes: dict[int, "Leash"] = {}
 
 
 class Leash:
@@ -37,8 +38,8 @@ class Leash:
 def tie(group: int) -> None:
     """Have that process group killed when this process ends."""
     pid = os.getpid()
-    if pid not in _of:
-        while _of:  # its owner's, who has forked us: it would not end before we do
-            _of.popitem()[1].close()
-        _of[pid] = Leash()
-    _of[pid].tie(group)
+    if pid not in _leashes:
+        while _leashes:  # our parent's: as long as we hold it, it would not end
+            _leashes.popitem()[1].close()
+        _leashes[pid] = Leash()
+    _leashes[pid].tie(group)

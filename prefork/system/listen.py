@@ -44,6 +44,8 @@ __all__ = [
 ]
 
 Owner = tuple[int, int]  # user and group; -1 leaves one as it is
+# What bind() takes: a tuple of internet numbers, or the name of a unix socket.
+Target = tuple[object, ...] | str
 
 ADVICE = {
     (Kind.TCP, errno.EACCES): "run as root, or use socket activation",
@@ -195,8 +197,8 @@ def recover(address: Address, left: list[socket.socket]) -> Listener | None:
     return None
 
 
-def _name(sock: socket.socket) -> "Target":
-    """As bind() would take it."""
+def _name(sock: socket.socket) -> Target:
+    """Where it listens, in the form that bind() takes."""
     name: Target | bytes = sock.getsockname()
     return os.fsdecode(name) if isinstance(name, bytes) else name
 
@@ -232,10 +234,6 @@ def adjust(listener: Listener, backlog: int, mode: int, owner: Owner | None) -> 
     if is_still(listener.address.path, listener.identity):
         os.chown(listener.address.path, *(owner or (os.geteuid(), os.getegid())))
         os.chmod(listener.address.path, mode)
-
-
-# What bind() takes: a tuple of internet numbers, or the name of a unix socket.
-Target = tuple[object, ...] | str
 
 
 def _resolve(address: Address) -> tuple[socket.AddressFamily, Target]:
@@ -355,7 +353,7 @@ IP_MINTTL = 21  # ip(7); the socket module has no name for either
 
 
 def _drop_what_came_far(sock: socket.socket) -> None:
-    # For who may not attach a filter: Linux 6.18 wants CAP_NET_ADMIN for it on TCP.
+    # For those who may not attach a filter: Linux 6.18 wants CAP_NET_ADMIN for TCP.
     # No packet that could be a newcomer's has 255 hops to go; most systems start at
     # 64 or 128, loopback included.  Better than listen(0), which goes on answering
     # newcomers, to reset them at the close.  Connections that are queued keep their

@@ -21,7 +21,8 @@ from prefork.system.listen import Listener, open_listener
 AUTOMATIC, NOWHERE = "auto", "none"
 BACKLOG = 128  # who finds it full waits; the master accepts all that wait at once
 ROOT = 0
-NAMES = 100  # of one pid: so many containers may share the network, each with a pid 1
+# Masters with the same pid, each in a container of its own, that share a network.
+NAMES = 100
 _OURS = re.compile(r"@prefork/\d+(\.\d+)?")
 _LISTENING = "00010000"  # __SO_ACCEPTCON, in the flags of /proc/net/unix
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid

@@ -7,7 +7,7 @@ import sys
 
 from prefork.system.netlink import ask_for_one
 
-ANY = 0xFFFFFFFF  # any state; and, twice, no cookie
+ANY = 0xFFFFFFFF  # any state; as the two words of a cookie: it is not compared
 UDIAG_SHOW_RQLEN = 0x10  # linux/unix_diag.h
 UNIX_DIAG_RQLEN = 4
 
@@ -33,7 +33,7 @@ def _read_tcp(listener: socket.socket) -> int:
 
 
 def _read_unix(listener: socket.socket) -> int | None:
-    """No privilege is needed for that; 0.05 ms."""
+    """Ask the kernel by sock_diag(7): no privilege is needed; 0.05 ms."""
     inode = os.fstat(listener.fileno()).st_ino
     request = _REQUEST.pack(
         socket.AF_UNIX, 0, 0, ANY, inode & ANY, UDIAG_SHOW_RQLEN, ANY, ANY

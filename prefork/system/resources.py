@@ -65,7 +65,7 @@ def find_cpus(wanted: Iterable[int] | None) -> list[int]:
 
 
 def _try_to_choose(allowed: Iterable[int]) -> None:
-    """Run where we run anyway: of oneself everybody may say that, but in a sandbox."""
+    """Ask to run where we run anyway: anybody may, except in some sandboxes."""
     try:
         os.sched_setaffinity(0, allowed)
     except PermissionError as error:

@@ -96,10 +96,13 @@ def blocked() -> Iterator[None]:
 
 # What ends a program.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
-# What a server does something else about, and dies of before it can.
+# What ends a program by default, and a master obeys in other ways once it runs.
 FOR_LATER = (
-    *(signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
-    *(signal.SIGTTIN, signal.SIGTTOU),
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
 )
 
 
