@@ -6,7 +6,7 @@
 8.4 ms ← STDOUT  3 ×, 48.2 kB
 8.4 ms ← 200 OK
              Content-Type = text/html
-8.5 ms = 200; asked with 0 B, answered with 48.1 kB in 8.5 ms
+8.5 ms = 200; 0 B asked, 48.1 kB answered, 8.5 ms
 """
 
 from collections.abc import Callable
@@ -64,8 +64,8 @@ class Block:
     def __init__(self, number: int, began: float, paint: Paint) -> None:
         self.number = number
         self.began = began
-        self.written = began  # when it was last looked whether there is something
-        self.was_written = False  # in part
+        self.written = began  # when it was last its turn, even if there was nothing
+        self.was_written = False  # a part of it is written already
         self.lines: list[str] = []
         self.has_ended = False
         self._paint = paint

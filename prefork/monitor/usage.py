@@ -32,6 +32,7 @@ class Usages:
         self._known: dict[int, _Process] = {}
 
     def look(self, pids: Iterable[int]) -> dict[int, Usage]:
+        """What each of these uses now; the others are forgotten."""
         self._known = {pid: self._known.get(pid) or _Process(pid) for pid in pids}
         return {pid: process.look() for pid, process in self._known.items()}
 
