@@ -140,6 +140,8 @@ def follow(master: Master, verb: str, **fields: Any) -> Iterator[Fields]:
         try:
             connection.sendall(json.dumps({"verb": verb, **fields}).encode() + b"\n")
             for line in connection.makefile("rb"):
+                if not line.endswith(b"\n"):
+                    return  # the master was killed in the middle of it
                 answer: Fields = json.loads(line)
                 if "error" in answer:
                     raise CommandError(escape_unprintable(str(answer["error"])))
