@@ -1,16 +1,16 @@
 """Everything prefork raises on purpose.
 
 PreforkError
- ├─ ConfigError     a setting is wrong: which one, where, what was meant   exit 78
- ├─ SystemRefusal   the system said no: bind, privileges, pid file          exit 1
- ├─ ApplicationError  the application cannot be loaded                      exit 70
- ├─ CommandError    what an operator asked for cannot be done               exit 1
- │   └─ SeenEnough  nobody reads on what it tells                           exit 0
- ├─ Unreachable     nobody answers at an address                            exit 7
- ├─ TimedOut        somebody does, but not in time                          exit 28
- ├─ ProtocolError   the peer broke the protocol: a status for the answer
- └─ ClientGone      the peer left, or was too slow, in the middle of a body
-     └─ RequestAborted  it has said that it wants no answer, and stays
+ ├─ ConfigError        a setting is wrong: which one, where, what was meant    exit 78
+ ├─ SystemRefusal      the system said no: bind, privileges, pid file          exit  1
+ ├─ ApplicationError   the application cannot be loaded                        exit 70
+ ├─ CommandError       what an operator asked for cannot be done               exit  1
+ │   └─ SeenEnough     nobody reads on what it tells                           exit  0
+ ├─ Unreachable        nobody answers at an address                            exit  7
+ ├─ TimedOut           somebody does, but not in time                          exit 28
+ ├─ ProtocolError      the peer broke the protocol: a status for the answer
+ └─ ClientGone         the peer left, or was too slow, in the middle of a body
+     └─ RequestAborted it has said that it wants no answer, and stays
 """
 
 EXIT_OK = 0
@@ -23,6 +23,9 @@ EXIT_CONFIG = 78
 # Of `prefork request`; curl has the same for the same.
 EXIT_UNREACHABLE = 7
 EXIT_TIMED_OUT = 28
+
+# Of a command that ^C has ended: 128 + SIGINT, as a shell has it.
+EXIT_INTERRUPTED = 130
 
 EXIT_MEANINGS = {
     EXIT_OK: "stopped, everything answered",

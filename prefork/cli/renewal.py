@@ -7,10 +7,9 @@ from prefork.cli.calling import Fields, add_choice, ask, choose, follow
 from prefork.cli.helping import Paragraphs
 from prefork.cli.progress import explain_failure, show
 from prefork.cli.report import report
-from prefork.errors import EXIT_OK, PreforkError
+from prefork.errors import EXIT_INTERRUPTED, EXIT_OK, PreforkError
 from prefork.monitor.figures import format_duration
 
-INTERRUPTED = 130  # as a shell has it
 WORDING = {
     "wait": "waiting for its turn",
     "rehearse": "seeing whether the new program could take over from {version}",
@@ -47,7 +46,7 @@ def renew(argv: Sequence[str], *, verb: str, description: str, epilog: str) -> i
         return report(error, prog=prog)
     except KeyboardInterrupt:
         print("\nthe server goes on with it")
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     if end["status"]:
         return explain_failure(end, prog=prog, what=_what_failed(verb, end))
     took = f", after {format_duration(end['seconds'])}" if "seconds" in end else ""

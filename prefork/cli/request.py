@@ -11,7 +11,7 @@ from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.outcome import Outcome, parse_expectation, summarize
 from prefork.cli.pointing import Place
 from prefork.cli.questioning import add_arguments, read_arguments
-from prefork.errors import EXIT_OK, PreforkError
+from prefork.errors import EXIT_INTERRUPTED, EXIT_OK, PreforkError
 from prefork.monitor.block import leave_plain, paint
 from prefork.monitor.escape import escape_unprintable
 from prefork.monitor.transcript import Page, Transcript
@@ -20,7 +20,6 @@ from prefork.protocols.watching.events import Answered, Complaint, Data, Event, 
 from prefork.settings.kinds import SOME_SECONDS, whole
 
 PROG = "prefork request"
-INTERRUPTED = 130  # as a shell has it
 
 T = TypeVar("T")
 
@@ -40,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     except ValueError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
 
 
 def ask_once(place: Place, question: Question, options: Namespace) -> int:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from prefork.cli.calling import Fields, Master, add_choice, ask, choose, follow
 from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.progress import explain_failure, show
-from prefork.cli.renewal import INTERRUPTED
 from prefork.cli.report import report
-from prefork.errors import EXIT_OK, PreforkError
+from prefork.errors import EXIT_INTERRUPTED, EXIT_OK, PreforkError
 
 PROG = "prefork stop"
 LAST_STEPS = 5.0  # seconds from the last word to the end of the process
@@ -48,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         return report(error, prog=PROG)
     except KeyboardInterrupt:
         print("\nthe server goes on with it")
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
 
 
 def _stop(master: Master, *, quick: bool) -> int:
