@@ -45,6 +45,7 @@ PHRASES = {
 
 
 def check_length(known: str, value: str) -> str:
+    """A Content-Length, if it is one and the first: `known` is "".  ValueError."""
     if known:
         raise ValueError("two Content-Lengths")
     # The pattern of CONTENT_LENGTH, at a third of its price.

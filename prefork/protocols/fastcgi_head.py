@@ -76,6 +76,7 @@ def find_sizes(
 
 
 def read_data_length(variables: dict[str, str], limits: Limits) -> int:
+    """FCGI_DATA_LENGTH in bytes (FastCGI specification 6.4); ProtocolError."""
     text = variables.get("FCGI_DATA_LENGTH", "")
     if not CONTENT_LENGTH.fullmatch(text):
         raise ProtocolError(

@@ -84,6 +84,7 @@ def set_scheme(variables: dict[str, str], scheme: str) -> None:
 
 
 def set_host(variables: dict[str, str], host: str) -> None:
+    """Say for which host it was, with the port of the scheme if it names none."""
     if not host:
         return
     match = HOST.fullmatch(host)

@@ -107,6 +107,10 @@ def check_transfer_codings(value: str) -> None:
 
 
 def read_length(variables: dict[str, str], limits: Limits) -> Body | None:
+    """The decoder of a body with Content-Length; None if that is 0.
+
+    Raises ProtocolError: 400 for what is no number, 413 beyond the limit.
+    """
     if not CONTENT_LENGTH.fullmatch(variables["CONTENT_LENGTH"]):
         raise ProtocolError("malformed Content-Length")
     length = int(variables["CONTENT_LENGTH"])

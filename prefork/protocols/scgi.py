@@ -51,6 +51,7 @@ class Scgi:
 
 
 def check(variables: dict[str, str]) -> None:
+    """Raise ProtocolError if one that must be there is not; mend CONTENT_LENGTH."""
     # SCGI: "There MUST also always be a header with the name "SCGI" and a value of
     # "1"."
     if variables.pop("SCGI", "") != "1":

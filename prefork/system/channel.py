@@ -27,6 +27,8 @@ _ROOM = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4 * MOST_DESCRI
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One message as it was received; `descriptors` are the receiver's to close."""
+
     kind: str
     fields: dict[str, Any]
     descriptors: list[int]

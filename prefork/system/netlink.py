@@ -29,16 +29,21 @@ def _ask(request: bytes, flags: int) -> Iterator[bytes]:
     header = _HEADER.pack(size, SOCK_DIAG_BY_FAMILY, flags, 0, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
         kernel.send(header + request)
-        is_more = True
-        while is_more:
-            # The kernel has answered before send() returns, and goes on in recv().
-            answer = kernel.recv(ROOM, socket.MSG_DONTWAIT)
-            for kind, content in _split(answer):
-                if kind == SOCK_DIAG_BY_FAMILY:
-                    yield content
-                elif kind == NLMSG_ERROR:
-                    raise _read_error(content)
-            is_more = bool(flags & NLM_F_DUMP) and kind != NLMSG_DONE
+        yield from _read_answers(kernel, is_dump=bool(flags & NLM_F_DUMP))
+
+
+def _read_answers(kernel: socket.socket, *, is_dump: bool) -> Iterator[bytes]:
+    """One answer; of a dump all, until it says that it is done."""
+    is_more = True
+    while is_more:
+        # The kernel has answered before send() returns, and goes on in recv().
+        answer = kernel.recv(ROOM, socket.MSG_DONTWAIT)
+        for kind, content in _split(answer):
+            if kind == SOCK_DIAG_BY_FAMILY:
+                yield content
+            elif kind == NLMSG_ERROR:
+                raise _read_error(content)
+        is_more = is_dump and kind != NLMSG_DONE
 
 
 def _split(answer: bytes) -> Iterator[tuple[int, bytes]]:

@@ -16,8 +16,10 @@ FindHazards = Callable[[Collection[int]], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
+    """What the master asks of the worker, and where it awaits the template."""
+
     channel: Channel
-    generation: int
+    generation: int  # of the workers that the template is to fork
 
     @classmethod
     def read(cls, message: Message) -> "Promotion":

@@ -86,7 +86,12 @@ class Service:
         if self._access_log is not None:
             seconds = (ended - started) / 1e9
             self._note(
-                variables, reply.status, reply.headers, reply.sent, seconds, note
+                variables,
+                status=reply.status,
+                headers=reply.headers,
+                sent=reply.sent,
+                seconds=seconds,
+                note=note,
             )
         return reply.keep_alive
 
@@ -133,18 +138,25 @@ class Service:
             request, conversation = client.request, client.conversation
             variables = request.variables if request else conversation.remote
             line = conversation.request_line
-            self._note(variables, str(error.status), (), 0, 0.0, error.reason, line)
+            self._note(
+                variables,
+                status=str(error.status),
+                note=error.reason,
+                request_line=line,
+            )
 
     def _note(
         self,
         variables: dict[str, str],
+        *,
         status: str,
-        headers: Headers,
-        sent: int,
-        seconds: float,
         note: str,
+        headers: Headers = (),
+        sent: int = 0,
+        seconds: float = 0.0,
         request_line: str = "",
     ) -> None:
+        """Write a line of the access log; `note` says why it was cut or refused."""
         assert self._access_log is not None
         self._access_log.write(
             Entry(

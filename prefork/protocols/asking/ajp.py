@@ -44,6 +44,7 @@ def ask_ajp(question: Question) -> Wording:
 
 
 def format_forward_request(question: Question) -> bytes:
+    """The payload of the packet that begins a request."""
     path, _, query = question.target.partition("?")
     variables = question.meta_variables
     code = METHOD_CODES.get(question.method, wire.STORED_METHOD)
@@ -68,6 +69,7 @@ def format_forward_request(question: Question) -> bytes:
 
 
 def format_headers(fields: Pairs) -> bytes:
+    """How many there are, then their names (or codes) and values."""
     parts = [wire.NUMBER.pack(len(fields))]
     for name, value in fields:
         code = HEADER_CODES.get(name.lower())
@@ -77,6 +79,7 @@ def format_headers(fields: Pairs) -> bytes:
 
 
 def format_attributes(question: Question, code: int, query: str) -> list[bytes]:
+    """What has no place before the headers; `code` is that of the method."""
     known = {
         "query_string": query,
         "secret": question.secret,

@@ -69,6 +69,7 @@ def read_forward_request(number: int, payload: Payload) -> Asked:
 
 
 def read_attributes(payload: Payload) -> list[tuple[str, str]]:
+    """Names and values of what follows the headers."""
     pairs = []
     while (code := payload.byte()) != wire.NO_MORE:
         if code == wire.REQUEST_ATTRIBUTE:

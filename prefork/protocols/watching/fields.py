@@ -98,6 +98,7 @@ def read_chunks(say: Say, number: int) -> Reading[None]:
 
 
 def parse_chunk_size(line: str) -> int:
+    """Bytes of a chunk, by its first line; extensions are passed over."""
     text = line.partition(";")[0].strip(" \t")
     if not text.isalnum() or not text.isascii() or len(text) > 16:
         raise ProtocolError(f"malformed chunk size {line[:40]!r}")
