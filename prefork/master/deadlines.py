@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from prefork.master.obituary import SECOND, TOO_LATE
+from prefork.master.obituary import OVERDUE_REQUEST, SECOND, TOO_LATE
 from prefork.master.roster import Member, Roster
 from prefork.master.states import State
 from prefork.monitor.log import Log
@@ -53,7 +53,7 @@ class Deadlines:
         # before it takes another request, so the signal cannot hit a wrong one.
         if self._scoreboard.condemn(member.slot, tenant.serial):
             seconds = (tenant.deadline - tenant.started) / SECOND
-            member.killed_because = f"request over its {seconds:g} s deadline"
+            member.killed_because = f"{OVERDUE_REQUEST} {seconds:g} s deadline"
             self._end(member)
 
     def _explain_slow(self, member: Member, tenant: Tenant) -> None:

@@ -157,7 +157,7 @@ class Logs:
                     "REQUEST_URI": target.rstrip(" "),
                     "SERVER_PROTOCOL": "HTTP/1.1",
                 },
-                status=504 if "deadline" in obituary.cause else 502,
+                status=504 if obituary.was_overdue else 502,
                 headers=[],
                 sent=0,
                 seconds=obituary.request_seconds,

@@ -10,6 +10,7 @@ from prefork.monitor.scoreboard import Tenant
 SECOND = 10**9  # nanoseconds
 OUT_OF_MEMORY = "killed by the kernel: out of memory (cgroup)"
 WELL = "exit code 0"
+OVERDUE_REQUEST = "request over its"
 TOO_LATE, AT_ONCE = "over its graceful timeout", "stopped at once"
 DAEMON = "(a program that goes into the background cannot be kept)"
 # What a process brings upon itself: signal(7), "Standard signals", Core.  Sent by
@@ -41,6 +42,11 @@ class Obituary:
         """Does it tell something of the code, or of a request?  Not if it was told to
         leave, and there was no more time for what it served."""
         return self.is_blamed and self.member.killed_because not in (TOO_LATE, AT_ONCE)
+
+    @property
+    def was_overdue(self) -> bool:
+        """Was it killed because its request was over its deadline?"""
+        return self.member.killed_because.startswith(OVERDUE_REQUEST)
 
     @property
     def is_proven(self) -> bool:
