@@ -102,7 +102,7 @@ def read_value(configuration: Configuration, setting: Setting) -> Any:
 
 
 def load_application(settings: Settings) -> None:
-    """Load what is served on the ground that a worker gives it."""
+    """Load what is served, with the directory, path and environment of a worker."""
     from prefork.template.gateways import load as load_for_workers
     from prefork.template.loader import prepare
 

@@ -48,7 +48,7 @@ def ask_server(address: Address, question: Question, *, until: float) -> Iterato
         fd = connection.fileno()
         dialogue = Dialogue(fd, sends=fd, until=until)
         dialogue.say(first)
-        is_measured = False  # whether an answer has ended does not show in a reset
+        is_measured = False  # without a length a reset may have cut the answer off
         yield Side.CLIENT, witness.hear(Side.CLIENT, first)
         for _, data in dialogue.listen():
             events = witness.hear(Side.SERVER, data)

@@ -36,7 +36,7 @@ class Place:
 
     @property
     def host(self) -> str:
-        """What is to be said in Host: of others than HTTP the address is nobody's."""
+        """What Host: says: the address, or localhost if that is no HTTP server's."""
         address = self.address
         if address is None or address.kind is not Kind.TCP or self.protocol != "http":
             return "localhost"

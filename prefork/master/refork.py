@@ -61,8 +61,11 @@ class Reforks:
         return reload
 
     def end(self, reload: Reload, target: Generation) -> None:
-        """If the worker came to nothing, another one may be fit; but if what it has
-        learnt is bad, it ends here, until new code comes."""
+        """After a failure in BOOT another worker is asked, in a while.
+
+        One that comes later is due to what the worker has in its memory: then there
+        are no more reforks until a reload.
+        """
         if reload.failed_in is Phase.BOOT:
             self._not_before = time.monotonic() + PAUSE
         elif reload.failed_in is not None:

@@ -31,7 +31,7 @@ class Stop:
         self._crew = crew
         self._log = log
         self._order_drainer = order_drainer
-        self._asked = 0
+        self._asked = 0  # 1: all are to finish; 2: quickly; more: at once
         self.cut = 0  # requests that nobody answered
         self.exit_status: int | None = None  # once it is over
         self._failure = EXIT_OK  # of a start that came to nothing
@@ -79,7 +79,7 @@ class Stop:
                 self._crew.kill(member, AT_ONCE)
 
     def fail(self, reason: str, status: int = EXIT_APPLICATION) -> None:
-        """Nothing has ever served: this is the end."""
+        """End a start that came to nothing, before any worker was ready."""
         if not self._failure:
             self._log.critical("cannot start", text=reason)
             self._failure = status

@@ -2,8 +2,8 @@
 
 To add a gateway, add a row here; `LOADERS` of prefork/template/gateways.py and
 `GATEWAYS` of prefork/worker/gateways.py are the other two places it is named in.
-EXEC is none for requests, as the program accepts by itself: its workers live another
-life, `LIVES` of prefork/worker/lives.py.
+With EXEC no request passes through us, since the program accepts by itself: its
+workers only look after it, see `LIVES` of prefork/worker/lives.py.
 """
 
 from dataclasses import dataclass

@@ -17,6 +17,7 @@ from prefork.settings.kinds import (
 )
 from prefork.settings.resources import CPUS, RLIMITS
 
+# Apache's "combined" log format.
 COMBINED = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 LEVELS = ("debug", "info", "warning", "error", "critical")
 

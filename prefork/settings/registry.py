@@ -62,7 +62,8 @@ SETTINGS = {setting.name: setting for setting in _describe()}
 def settings_of(gateway: str) -> list[Setting]:
     """Those that mean something to that gateway, in its words.
 
-    A flag that one of its own claims is not the other's: -p.
+    A flag of a setting that only this gateway has, such as -p of CGI, is taken from
+    the general setting that has the same.
     """
     known = GATEWAYS[gateway]
     mine = [setting for setting in SETTINGS.values() if gateway in setting.gateways]

@@ -103,7 +103,7 @@ def _open_as_root(options: Options) -> int:
     place.gid = place.gid or owner.gid
     if options.binds_outside:
         listener = _open_listener(options, place)
-    # While /etc/group can be seen, and there is the right to read and set anything.
+    # Before the jail hides /etc/group, and while we may still set groups.
     _change_groups(owner)
     if options.jail is not None:
         _enter_jail(options.jail)

@@ -1,4 +1,4 @@
-"""From `module:callable` to an application, and the ground it stands on."""
+"""Loads `module:callable`, and first sets directory, path and environment."""
 
 import importlib
 import os
