@@ -70,7 +70,7 @@ class Document:
         return True
 
     def _is_redirect(self, *, is_complete: bool) -> bool:
-        """What looks like a local redirect is none if something follows."""
+        """Is it a local redirect, so far?  It is none if a document follows."""
         assert self._head is not None
         if not self._head.redirect or self._output:
             return False

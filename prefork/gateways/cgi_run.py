@@ -149,7 +149,7 @@ class Run:
         return source.is_arriving and (self._is_blocked or not source.has_more)
 
     def _find_patience(self, *, is_wanted: bool) -> float | None:
-        """Seconds until it is too long that nothing happens; None: it never is."""
+        """Seconds for which nothing may happen from now on; None: for ever."""
         now = monotonic()
         seconds = self._source.left() if is_wanted else 0.0
         if self._reply.is_full:  # a client is late if it neither sends nor takes

@@ -210,7 +210,7 @@ def decode(path: bytes) -> str:
 
 
 def readable(path: str) -> str:
-    """For the log, where a name is text again as whoever has given it meant it."""
+    """A path for the log: its bytes as UTF-8, those that are not as \\xNN."""
     try:
         return path.encode("latin-1").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:

@@ -20,7 +20,7 @@ class Spool:
         return self._read == self._written
 
     def add(self, data: bytes) -> None:
-        """OSError: there is no room."""
+        """Append to the queue; OSError: there is no room."""
         view = memoryview(data)
         while view:
             count = pwrite(self._file.fileno(), view, self._written)

@@ -208,6 +208,9 @@ def is_short(chunks: Sequence[bytes]) -> bool:
 
 
 def check_chunk(chunk: object) -> None:
-    """A view of integers has fewer items than bytes: it would break the framing."""
+    """Raise TypeError for what is not bytes.
+
+    Of a memoryview len() may be less than its bytes, which would break the framing.
+    """
     if not isinstance(chunk, bytes):
         raise TypeError(f"the application answered with {type(chunk)}, not bytes")

@@ -93,7 +93,7 @@ class AjpAnswer(CgiAnswer):
     def start_file(
         self, status: str, headers: Headers, size: int
     ) -> tuple[bytes, int] | None:
-        """A body in packets cannot be sent as it is."""
+        """None: a file would have to be cut into packets."""
         return None
 
     def chunk(self, data: bytes) -> bytes:

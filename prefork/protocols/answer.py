@@ -106,7 +106,7 @@ class CgiAnswer:
 
     @property
     def abortion(self) -> bytes:
-        """What stands behind a request that the front end has aborted: nothing does."""
+        """b"": a front end has no word for that, and leaves."""
         return b""
 
     @property
@@ -146,7 +146,7 @@ class CgiAnswer:
         return head + self._end_head(), count
 
     def pass_on(self, status: str, response: bytes) -> bytes | None:
-        """A front end words its answer itself."""
+        """None: it is the front end that puts an answer into HTTP."""
         return None
 
     def chunk(self, data: bytes) -> bytes:
@@ -159,7 +159,7 @@ class CgiAnswer:
         return b""
 
     def abandon(self) -> bytes:
-        """Nobody says that an answer is not wanted any more, but by leaving."""
+        """b"": who wants it no more can only say so by leaving."""
         return b""
 
     def complain(self, text: bytes) -> None:

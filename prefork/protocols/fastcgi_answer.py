@@ -35,6 +35,7 @@ class FastcgiAnswer(CgiAnswer):
 
     @property
     def abortion(self) -> bytes:
+        """The beginning of an ABORT_REQUEST."""
         return format_abortion(self._number)
 
     def start(
@@ -51,7 +52,7 @@ class FastcgiAnswer(CgiAnswer):
     def start_file(
         self, status: str, headers: Headers, size: int
     ) -> tuple[bytes, int] | None:
-        """A file would have to be cut into records."""
+        """None: a file would have to be cut into records."""
         return None
 
     def chunk(self, data: bytes) -> bytes:

@@ -71,7 +71,10 @@ class Reader:
         return self._finish(variables, remote)
 
     def _learn(self, before: bytes, after: bytes) -> Asked | None:
-        """None if the two do not make sense by themselves."""
+        """Read what stands before and behind the client, without the client.
+
+        None if these two make no sense by themselves.
+        """
         limits = self._terms.limits
         try:
             first = gather(self._parse(before), limits)

@@ -19,16 +19,16 @@ OF_PROXIES = {*FORWARDED, "HTTP_VIA", "HTTP_X_REAL_IP"}
 
 
 def find_lull(variables: Mapping[str, str]) -> float:
-    """Before an answer to a web server, of which SERVER_SOFTWARE is the name."""
+    """The lull before an answer to a web server, which SERVER_SOFTWARE names."""
     is_known = SENDS_ON.match(variables.get("SERVER_SOFTWARE", ""))
     return AT_ONCE if is_known else NEVER
 
 
 def find_lull_of_http(variables: Mapping[str, str]) -> float:
-    """Before an answer to whoever speaks HTTP: nobody has to say that it is a proxy.
+    """The lull before an answer in HTTP, where a proxy need not say that it is one.
 
-    nginx removes `Expect`.  It sends a body that it has buffered without a pause, so
-    in one the client waits, and for what but the answer.
+    With `Expect` it is not nginx, which removes that.  And nginx sends a body that it
+    has buffered without a pause: who makes one is a client that waits for the answer.
     """
     if variables["SERVER_PROTOCOL"] != "HTTP/1.1":
         return NEVER
@@ -39,5 +39,5 @@ def find_lull_of_http(variables: Mapping[str, str]) -> float:
 
 
 def is_by_proxy(variables: Mapping[str, str]) -> bool:
-    """Does it say for whom it asks?  What nobody is to believe is removed by now."""
+    """Does it say for whom it asks?  (If it is not trusted, that is removed by now.)"""
     return not variables.keys().isdisjoint(OF_PROXIES)

@@ -10,7 +10,7 @@ FEWEST = 32  # a master with four workers has 22 of them, and a reload needs mor
 
 
 def check_enough() -> None:
-    """SystemRefusal if the limit is such that no server can run."""
+    """Raise SystemRefusal if the limit is such that no server can run."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < FEWEST:  # RLIM_INFINITY is -1 in Python, and Linux has none for this
         raise SystemRefusal(

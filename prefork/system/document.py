@@ -20,5 +20,5 @@ def write_document(text: str, *, name: str) -> int:
 
 
 def read_document(fd: int) -> str:
-    """From its beginning, whoever has read it before."""
+    """All of it, whoever has read it before."""
     return os.pread(fd, os.fstat(fd).st_size, 0).decode("utf-8")

@@ -88,7 +88,7 @@ def kill_group(leader: int) -> None:
 
 
 def make_blocking(listener: socket.socket) -> None:
-    """What a program expects that waits in accept(); for all who share the socket."""
+    """Have accept() wait, as such programs expect; for all who share the socket."""
     os.set_blocking(listener.fileno(), True)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, FOREVER)
 

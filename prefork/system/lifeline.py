@@ -39,7 +39,7 @@ class Lifeline:
         os.fchmod(self.held, 0o444)  # a worker of another user opens it again
 
     def state(self) -> dict[str, Any]:
-        """For another program in the same process; to be given to it."""
+        """For the program that this process becomes: what to call Lifeline() with."""
         return {"held": {"fd": self.held}, "end": {"fd": self._end}}
 
 

@@ -38,7 +38,7 @@ def _is_number(host: str) -> bool:
 
 
 def _ask_for_all(names: Iterable[str], patience: float) -> dict[str, str]:
-    """Those that were answered in time; of the others a thread is left behind."""
+    """The answers that came in time; of each other name a thread is left behind."""
     from threading import Thread  # only for those who bind a name
 
     found: dict[str, str] = {}

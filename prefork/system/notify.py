@@ -25,7 +25,7 @@ class Notifier:
         self._socket.setblocking(False)
 
     def send(self, *lines: str, descriptors: Sequence[int] = ()) -> bool:
-        """False: it could not be sent just now, or nobody is there any more."""
+        """Send lines NAME=VALUE; False: it cannot be done now, or nobody is there."""
         passed = array.array("i", descriptors)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)] if passed else []
         try:

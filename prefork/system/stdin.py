@@ -42,7 +42,7 @@ def move() -> int:
 
 
 def is_listening() -> bool:
-    """FastCGI 2.2: a listening socket, where an ordinary program has its input."""
+    """Is stdin a listening socket, as FastCGI has it (specification 2.2)?"""
     try:
         with socket.socket(fileno=os.dup(STDIN)) as stdin:
             return bool(stdin.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

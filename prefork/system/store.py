@@ -61,7 +61,7 @@ def sort_out(
 
 
 def name_of(listener: int) -> str:
-    """The same in each process that has this socket."""
+    """What a listener is called in the store, by each process that has it."""
     return f"{LISTENERS}{os.fstat(listener).st_ino}"
 
 

@@ -158,7 +158,11 @@ class Client:
 
     @property
     def can_move(self) -> bool:
-        """Could a sibling serve it as well: answered once, or not begun to be?"""
+        """Could a sibling serve it as well?
+
+        Either it is silent since its last answer, or its request is not begun, whole,
+        and all in `raw`.
+        """
         if self.state is State.SERVING:
             request = self.request
             assert request is not None

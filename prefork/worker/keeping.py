@@ -61,7 +61,7 @@ def _is_farewell(status: int, keeper: Keeper, retire_signal: str) -> bool:
 
 
 def _end_like(status: int) -> NoReturn:
-    """Let the master see what we have seen."""
+    """End this process as the program has ended, for the master to see."""
     if status >= 0:
         os._exit(status)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the program has left its own

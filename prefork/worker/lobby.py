@@ -146,7 +146,7 @@ class Lobby:
         return [*ours, *self._guests, *ready]
 
     def close(self) -> None:
-        """Everyone has left: wait for nobody any more."""
+        """Close the epoll, once everyone has left."""
         self._epoll.close()
 
     def _wait(self) -> None:

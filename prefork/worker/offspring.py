@@ -29,7 +29,7 @@ class Secrets:
     signals: SignalPipe
 
     def forget(self) -> None:
-        """In a child of the worker."""
+        """Let go of all of it, in a child of the worker."""
         void([*self.lobby.descriptors(), *self.service.descriptors()])
         self.signals.leave()
         self.service.become_copy()
@@ -46,7 +46,7 @@ def disinherit_children(lobby: Lobby, service: Service, signals: SignalPipe) -> 
 
 
 def have_no_secrets() -> None:
-    """The process is a worker no more: its children are not those of one."""
+    """Forget what is the worker's: this process is none, or none any more."""
     _secrets.clear()
 
 

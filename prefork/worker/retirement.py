@@ -33,7 +33,7 @@ class Retirement:
         return self.is_going_on and self._lobby.is_empty()
 
     def obey(self, message: Message) -> None:
-        """The master's order."""
+        """Retire, as the master has ordered."""
         drain = message.fields["drain"]
         last_word = LAST_WORD if drain else UNHURRIED
         self.begin(drain=drain, last_word=last_word, heirs=message.fields["heirs"])

@@ -9,7 +9,7 @@ from prefork.protocols.watching.witness import Script
 
 
 class AutoScript:
-    """In all of the protocols it is the client that speaks first."""
+    """Both sides; in all of the protocols it is the client that speaks first."""
 
     say: Say
 
@@ -17,14 +17,14 @@ class AutoScript:
         self._script: Script | None = None
 
     def read_requests(self) -> Steps:
-        """Find out, then follow."""
+        """Everything that a client says; its first byte tells the protocol."""
         data = yield Some()
         if data:
             self._script = self._choose(data)
             yield from self._follow(self._script.read_requests(), data)
 
     def read_answers(self) -> Steps:
-        """Follow as the client does."""
+        """Everything that a server says, in the protocol that the client has begun."""
         data = yield Some()
         if self._script is not None:
             yield from self._follow(self._script.read_answers(), data)
