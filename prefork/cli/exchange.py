@@ -1,4 +1,4 @@
-"""One request, asked and answered: what is told of both sides of it."""
+"""Asks one request for `prefork request`, and yields what both sides say."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The story of a reload or a stop: a line a phase."""
+"""Prints how a reload, an upgrade or a stop goes on: a line a phase."""
 
 import sys
 from collections.abc import Iterable

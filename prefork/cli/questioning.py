@@ -1,4 +1,4 @@
-"""The arguments of `prefork request`, made a place and a question."""
+"""Turns the arguments of `prefork request` into a place and a question."""
 
 import os
 import sys

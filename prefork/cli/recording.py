@@ -1,4 +1,4 @@
-"""What was said, in a file: who, when and what, a line of JSON for each piece.
+"""What `prefork inspect --save` writes: a line of JSON for each piece.
 
     {"inspected": "unix:/run/php.sock", "protocol": "fastcgi", "began": 1795342271.5}
     {"at": 0.0001, "connection": 1, "peer": "a unix socket"}

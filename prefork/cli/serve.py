@@ -1,4 +1,4 @@
-"""Composes the server: logs, listeners, pid file, master; in this order."""
+"""Composes the server: listeners, pid file, control socket, logs, master."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress

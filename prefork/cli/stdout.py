@@ -1,4 +1,4 @@
-"""stdout: what a command says there is taken, or it ends and tells why."""
+"""stdout of a command: a line that cannot be written ends it."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What `prefork top` shows, and in plain text how."""
+"""What `prefork top` shows at each look, and the same as plain text."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

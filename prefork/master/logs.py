@@ -1,4 +1,4 @@
-"""The log files of the server: opened by the master, for everyone, and again.
+"""The log files of the server: opened, and reopened, by the master for all.
 
 The master opens them because workers may not be allowed to.  The numbers of the
 descriptors never change; what they lead to does (dup2), here and in every

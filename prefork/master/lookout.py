@@ -1,4 +1,4 @@
-"""The lookout: waits for a caller while no worker does.
+"""The lookout: waits for a connection while there is no worker.
 
 The one time that the master watches a listener.  It accepts nobody: the call stays
 in the queue for the worker that it brings about.

@@ -1,4 +1,4 @@
-"""System calls that may fail, told of as spawn-fcgi tells of them."""
+"""Reports a system call that fails in the words of spawn-fcgi."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The order of operations: what is opened, given up and started when.
+"""What prefork-fcgi opens, gives up and starts, and in which order.
 
 pid file ─ users ─ groups ─ chroot ─ socket ─ uid ─ chdir ─ children
 

@@ -1,4 +1,4 @@
-"""Who the program and its socket shall belong to, looked up."""
+"""Looks up who the program and its socket are to belong to."""
 
 import grp
 import pwd
