@@ -21,7 +21,8 @@ def show(story: Iterable[Fields], wording: dict[str, str]) -> Fields:
             screen.end()
             return line
         phase = line["phase"]
-        screen.show(phase, wording[phase].format_map(line))
+        # A master of another version may have phases that we have no words for.
+        screen.show(phase, wording.get(phase, phase).format_map(line))
     screen.end()
     raise CommandError("the master has ended in the middle of it")
 
