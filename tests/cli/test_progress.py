@@ -6,6 +6,7 @@ from prefork.cli.progress import show
 from prefork.errors import CommandError
 
 WORDING = {"roll": "{done_workers} of {workers} workers"}
+STEP = {"phase": "roll", "done_workers": 1, "workers": 2}
 END = {"done": True}
 
 
@@ -13,7 +14,7 @@ def test_each_step_is_told_in_the_words_of_its_phase(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert (
-        show([{"phase": "roll", "done_workers": 1, "workers": 2}, END], WORDING) == END
+        show([STEP, END], WORDING) == END
     )
     assert capsys.readouterr().out == "1 of 2 workers\n"
 
@@ -28,4 +29,4 @@ def test_a_phase_without_words_is_told_by_its_name(
 
 def test_a_story_that_breaks_off_is_an_error() -> None:
     with pytest.raises(CommandError):
-        show([{"phase": "roll", "done_workers": 1, "workers": 2}], WORDING)
+        show([STEP], WORDING)
