@@ -13,9 +13,7 @@ END = {"done": True}
 def test_each_step_is_told_in_the_words_of_its_phase(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert (
-        show([STEP, END], WORDING) == END
-    )
+    assert show([STEP, END], WORDING) == END
     assert capsys.readouterr().out == "1 of 2 workers\n"
 
 
