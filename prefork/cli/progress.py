@@ -20,9 +20,10 @@ def show(story: Iterable[Fields], wording: dict[str, str]) -> Fields:
         if line.get("done"):
             screen.end()
             return line
-        phase = line["phase"]
+        phase: str = line["phase"]
         # A master of another version may have phases that we have no words for.
-        screen.show(phase, wording.get(phase, phase).format_map(line))
+        words = wording.get(phase, phase)
+        screen.show(phase, words.format_map(line))
     screen.end()
     raise CommandError("the master has ended in the middle of it")
 
