@@ -9,8 +9,10 @@ from typing import Any
 from prefork.errors import PreforkError
 from prefork.settings import Settings
 from prefork.system import listen
+from prefork.system.address import Address, same
+from prefork.system.closing import close_door
 from prefork.system.exposure import check_exposure
-from prefork.system.listen import Listener, same
+from prefork.system.listen import Listener
 from prefork.system.names import understand
 
 
@@ -146,7 +148,7 @@ class Listeners:
                 self._inherited = [*others, listener]
             else:
                 with suppress(OSError):  # it closes with the socket, if not before
-                    listen.close_door(listener)
+                    close_door(listener)
                 listen.close(listener)
         return [each for each in wanted if each not in before]
 
@@ -170,7 +172,7 @@ class Listeners:
     def close_doors(self) -> None:
         """No newcomers: what is queued can still be accepted."""
         for listener in (*self.open, *self._new):
-            listen.close_door(listener)
+            close_door(listener)
 
     def close(self) -> None:
         self.roll_back()
@@ -188,7 +190,7 @@ def _refuse(error: PreforkError) -> None:
 
 
 def _open_listener(
-    address: listen.Address, terms: Terms, tries: int, left: list[socket.socket]
+    address: Address, terms: Terms, tries: int, left: list[socket.socket]
 ) -> Listener:
     if listener := listen.recover(address, left):
         _adjust(listener, terms)

@@ -1,15 +1,14 @@
-"""Listeners: sockets that are opened, closed to newcomers, and closed.
+"""Listeners: sockets that are opened, and closed.
 
     open_listener ─► accept … ─► close_door ─► accept the rest ─► close
 
-What one listens on is an Address (prefork.system.address).
+What one listens on is an Address (prefork.system.address); for close_door() see
+prefork.system.closing.
 """
 
-import array
 import errno
 import os
 import socket
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +16,7 @@ from typing import Any
 
 from prefork.errors import SystemRefusal
 from prefork.system import stdin
-from prefork.system.address import Address, Kind, parse_bind, same
+from prefork.system.address import Address, Kind, parse_bind
 from prefork.system.queue import read_queue
 from prefork.system.socketfile import (
     FileIdentity,
@@ -26,22 +25,6 @@ from prefork.system.socketfile import (
     is_still,
     remove,
 )
-
-__all__ = [
-    "Address",
-    "Kind",
-    "Listener",
-    "Owner",
-    "adjust",
-    "close",
-    "close_door",
-    "door_name",
-    "open_listener",
-    "parse_bind",
-    "queue_depth",
-    "recover",
-    "same",
-]
 
 Owner = tuple[int, int]  # user and group; -1 leaves one as it is
 # What bind() takes: a tuple of internet numbers, or the name of a unix socket.
@@ -305,64 +288,6 @@ def _adopt(address: Address) -> Listener:
 def _unfit(address: Address, reason: str) -> SystemRefusal:
     advice = "pass an open, listening stream socket by this number"
     return SystemRefusal(f"cannot listen on {address.place}: {reason} ({advice})")
-
-
-def close_door(listener: Listener) -> None:
-    """Let no newcomer in; whoever is queued can still be accepted.
-
-    It closes the door for every process that shares the socket.  A newcomer on TCP
-    waits: its SYN is lost, and sent again a second later, to whoever listens by
-    then, or to a refusal.  On a unix socket it is refused at once, and the socket
-    polls readable from now on: accept until there is nobody, then stop watching.
-    """
-    if listener.is_inherited:
-        return
-    if listener.socket.family == socket.AF_UNIX:
-        remove(listener.address.path, listener.identity)
-        listener.socket.shutdown(socket.SHUT_RD)
-        return
-    try:
-        _drop_first_words(listener.socket)
-    except OSError:
-        _drop_what_came_far(listener.socket)
-
-
-SO_ATTACH_FILTER = 26  # asm-generic/socket.h; the socket module has no name for it
-
-# A classic BPF program (socket(7)); the packet begins with its TCP header.  Lost is
-# a SYN without ACK, a first word; the ACK that ends a handshake goes through, as do
-# the bytes of those who are queued.  (code, jump if true, if false, operand)
-FIRST_WORDS_ARE_LOST = (
-    (0x30, 0, 0, 13),  # load the byte of flags (RFC 9293, section 3.1)
-    (0x54, 0, 0, 0x12),  # keep ACK and SYN
-    (0x15, 0, 1, 0x02),  # SYN alone?
-    (0x06, 0, 0, 0),  # then drop
-    (0x06, 0, 0, 0xFFFFFFFF),  # else let all of it through
-)
-
-
-def _drop_first_words(sock: socket.socket) -> None:
-    code = b"".join(struct.pack("=HBBI", *line) for line in FIRST_WORDS_ARE_LOST)
-    memory = array.array("B", code)  # an array knows its address, as bytes do not
-    program = struct.pack("@HP", len(FIRST_WORDS_ARE_LOST), memory.buffer_info()[0])
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-
-
-IPV6_MINHOPCOUNT = 73  # linux/in6.h
-IP_MINTTL = 21  # ip(7); the socket module has no name for either
-
-
-def _drop_what_came_far(sock: socket.socket) -> None:
-    # For those who may not attach a filter: Linux 6.18 wants CAP_NET_ADMIN for TCP.
-    # No packet that could be a newcomer's has 255 hops to go; most systems start at
-    # 64 or 128, loopback included.  Better than listen(0), which goes on answering
-    # newcomers, to reset them at the close.  Connections that are queued keep their
-    # own limit; one whose handshake ends only now inherits this, and hears nothing
-    # until whoever accepts it sets it back to 0.
-    if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, 255)
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 255)
 
 
 def close(listener: Listener) -> None:

@@ -144,7 +144,7 @@ class Entrance:
                 self._pause()
             self._notice("cannot accept", error=error.strerror)
             return False
-        # EINVAL: shut by the master, and empty (system/listen.py, close_door).
+        # EINVAL: shut by the master, and empty (system/closing.py).
         # Others, as ECONNABORTED, are the fault of a client that is gone.
         return error.errno != errno.EINVAL
 

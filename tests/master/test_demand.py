@@ -14,7 +14,8 @@ from prefork.master.states import Event
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import Scoreboard
 from prefork.settings.scale import Scale
-from prefork.system.listen import Listener, close, open_listener, parse_bind
+from prefork.system.address import parse_bind
+from prefork.system.listen import Listener, close, open_listener
 
 SECOND = 10**9
 

@@ -13,8 +13,9 @@ from prefork.master.backoff import BackOff
 from prefork.master.generation import Generation, Stage
 from prefork.master.handover import VERSION, descriptors, read_handover, write_handover
 from prefork.settings import Settings
+from prefork.system.address import parse_bind
 from prefork.system.channel import pair
-from prefork.system.listen import Listener, close, open_listener, parse_bind
+from prefork.system.listen import Listener, close, open_listener
 
 INFINITE = {"deadline": float("inf")}
 

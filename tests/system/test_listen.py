@@ -1,4 +1,4 @@
-"""prefork.system.listen: opened, closed to newcomers, closed."""
+"""prefork.system.listen and closing: opened, closed to newcomers, closed."""
 
 import contextlib
 import errno
@@ -11,16 +11,9 @@ from pathlib import Path
 import pytest
 
 from prefork.errors import SystemRefusal
-from prefork.system.listen import (
-    Address,
-    Kind,
-    Listener,
-    close,
-    close_door,
-    open_listener,
-    parse_bind,
-    queue_depth,
-)
+from prefork.system.address import Address, Kind, parse_bind
+from prefork.system.closing import close_door
+from prefork.system.listen import Listener, close, open_listener, queue_depth
 
 Opener = Callable[..., Listener]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from prefork.system import listen
-from prefork.system.listen import Listener, open_listener, parse_bind, recover
+from prefork.system.address import parse_bind
+from prefork.system.listen import Listener, open_listener, recover
 
 
 @pytest.fixture
