@@ -67,6 +67,7 @@ class Crew:
         )
         self._relief = Relief(roster, scoreboard, self.send)
         self.drain = False  # workers who retire now empty the accept queue first
+        self._reaped = 0  # a pid that may be another process's by now
 
     # Being born
 
@@ -223,6 +224,8 @@ class Crew:
 
     def kill(self, member: Member, because: str) -> None:
         """Kill at once, without the ABRT that is the first step after a deadline."""
+        if self._is_reaped(member):
+            return  # it is being buried, and has ended by itself
         member.killed_because = member.killed_because or because
         member.state = State.ABORTED
         self._apply(member, Event.OVERDUE)
@@ -234,7 +237,17 @@ class Crew:
         self._relief.look(now)
 
     def exited(self, pid: int, code: int) -> bool:
-        """One of our children was reaped; False if it was no worker."""
+        """One of our children was reaped; False if it was no worker.
+
+        What it has said last may have us end all others, but it.
+        """
+        self._reaped = pid
+        try:
+            return self._bury_reaped(pid, code)
+        finally:
+            self._reaped = 0
+
+    def _bury_reaped(self, pid: int, code: int) -> bool:
         member = self.roster.by_pid(pid)
         if member is None:
             self._hear_all()  # "forked" was sent before it could exit
@@ -302,11 +315,16 @@ class Crew:
                 self._signal(member, signal.SIGKILL)
 
     def _signal(self, member: Member, number: int) -> None:
+        if self._is_reaped(member):
+            return
         if member.pid:
             os.kill(member.pid, number)
         else:  # not forked yet, or by a template that hangs: it finds no master
             self._close_channel(member)
             self._bury(member, "was not registered in time")
+
+    def _is_reaped(self, member: Member) -> bool:
+        return bool(member.pid) and member.pid == self._reaped
 
     # Being handed over to another program
 
