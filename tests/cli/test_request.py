@@ -154,15 +154,12 @@ def test_has_an_exit_status_for_nobody_and_for_too_late(
     assert (status, err) == (28, "prefork request: no whole answer in time\n")
 
 
-def test_a_time_that_is_over_before_it_has_begun_is_one(
-    ask: Ask, places: dict[str, str]
-) -> None:
+def test_a_time_that_is_over_before_it_has_begun_is_one(ask: Ask) -> None:
     """As on a machine that is busy, with any timeout."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-        for place in (places["http"], f"http://{address}"):
-            status, _, err = ask(place, "/hello", "--timeout", "0.000001")
-            assert (status, err.count("in time")) == (28, 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        status, _, err = ask(place, "/hello", "--timeout", "0.000001")
+        assert (status, err.count("in time")) == (28, 1)
 
 
 def test_used_wrongly_it_exits_2(ask: Ask) -> None:
