@@ -67,7 +67,7 @@ class Crew:
         )
         self._relief = Relief(roster, scoreboard, self.send)
         self.drain = False  # workers who retire now empty the accept queue first
-        self._reaped = 0  # a pid that may be another process's by now
+        self._reaped = 0  # the pid of the worker that exited() is burying
 
     # Being born
 
@@ -239,7 +239,8 @@ class Crew:
     def exited(self, pid: int, code: int) -> bool:
         """One of our children was reaped; False if it was no worker.
 
-        What it has said last may have us end all others, but it.
+        Its last words are heard only now, and may lead to a kill of all workers: this
+        one is left out, since its pid may be another process's by now.
         """
         self._reaped = pid
         try:
