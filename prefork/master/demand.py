@@ -6,10 +6,12 @@ the memory that is left.
 
 import os
 from collections.abc import Sequence
+from itertools import repeat
 from pathlib import Path
 
 from prefork.master.lookout import Lookout
 from prefork.master.reactor import Reactor
+from prefork.master.relief import keeps_waiting
 from prefork.master.roster import FOREVER, STARTING, Roster
 from prefork.master.scaling import Rules, Sample, Scaling
 from prefork.master.states import State
@@ -87,7 +89,7 @@ class Demand:
             self._wait_for_caller(listeners, now)
         elif now >= self.next_look():
             self._look_at = now + LOOK_EVERY
-            sample = self._take_sample(listeners)
+            sample = self._take_sample(listeners, now)
             self._scaling.consider(sample, now)
             self._complain(now)
         if self.wanted != before:
@@ -105,13 +107,14 @@ class Demand:
             self._scaling.wake(_longest_queue(listeners), now)
             self._look_at = now + LOOK_EVERY
 
-    def _take_sample(self, listeners: Sequence[Listener]) -> Sample:
-        slots = [member.slot for member in self._roster.in_states(State.SERVING)]
-        tenants = [self._scoreboard.read(slot) for slot in slots]
+    def _take_sample(self, listeners: Sequence[Listener], now: float) -> Sample:
+        members = self._roster.in_states(State.SERVING)
+        tenants = [self._scoreboard.read(member.slot) for member in members]
         serials = {tenant.slot: tenant.serial for tenant in tenants}
         # Short requests fall between two samples, but they leave their numbers.
-        moved = (serials[slot] != self._serials.get(slot, 0) for slot in slots)
-        has_served = any(moved)
+        has_served = any(
+            serial != self._serials.get(slot, 0) for slot, serial in serials.items()
+        )
         self._serials = serials
         busy = sum(tenant.is_busy for tenant in tenants)
         queue = _longest_queue(listeners)
@@ -122,9 +125,10 @@ class Demand:
         self._has_queued = queue > 0
         return Sample(
             busy=busy,
-            idle=len(slots) - busy,
+            idle=len(members) - busy,
             starting=len(self._roster.in_states(*STARTING)),
             queue=queue,
+            keeps_waiting=any(map(keeps_waiting, members, tenants, repeat(now))),
             has_served=has_served,
             has_memory=self._has_memory(),
         )

@@ -34,6 +34,17 @@ class Home:
         return self.burdens, self.load
 
 
+def keeps_waiting(member: Member, tenant: Tenant, now: float) -> bool:
+    """Is somebody in its lobby, or in its channel, behind a request that takes long?
+
+    They may be silent: that is not seen from here.
+    """
+    if not tenant.is_busy or now - tenant.started / SECOND < LONG:
+        return False
+    is_new = tenant.lobby > 0 and member.relieved != tenant.serial
+    return is_new or member.given_at > 0
+
+
 class Relief:
     """Looks, once a turn, for clients who wait beside idle workers.
 
@@ -57,19 +68,11 @@ class Relief:
             return
         for member in members:
             tenant = tenants[member.slot]
-            if self._is_stuck(member, tenant, now):
+            if keeps_waiting(member, tenant, now):
                 member.relieved, member.given_at = tenant.serial, 0.0
                 os.kill(member.pid, RELIEVE)
             elif not tenant.is_busy and now - member.given_at >= LONG:
                 member.given_at = 0.0  # by now it has taken them in
-
-    @staticmethod
-    def _is_stuck(member: Member, tenant: Tenant, now: float) -> bool:
-        """Does it keep somebody waiting, be it in its lobby or in its channel?"""
-        if not tenant.is_busy or now - tenant.started / SECOND < LONG:
-            return False
-        is_new = tenant.lobby > 0 and member.relieved != tenant.serial
-        return is_new or member.given_at > 0
 
     def doors_without(self, leavers: Iterable[Member]) -> list[str]:
         """The doors behind which somebody serves on when these have left."""

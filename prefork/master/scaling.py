@@ -1,7 +1,8 @@
 """Scaling: how many workers there should be, from samples of what they do.
 
-    more    too few are idle or starting; or connections have queued in two samples
-            while nobody was idle.  1 in the first second, then 2, 4, 8 …
+    more    too few are idle or starting; or nobody was idle in two samples while
+            connections queued, or sat in the lobby of one who is busy for long.
+            1 in the first second, then 2, 4, 8 …
     less    for the idle timeout never so many were busy at once, and none was
             added: one leaves, and a twelfth of that time later another
     as is   there is no memory for more
@@ -40,6 +41,7 @@ class Sample:
     idle: int = 0
     starting: int = 0
     queue: int = 0  # connections, in the longest of the queues
+    keeps_waiting: bool = False  # one who is busy for long has clients in its lobby
     has_served: bool = False  # anything since the last sample
     has_memory: bool = True  # for more workers
 
@@ -98,10 +100,13 @@ class Scaling:
         serving = sample.busy + sample.idle
         starting = max(sample.starting, self.wanted - serving)
         missing = self._spare() - sample.idle - starting
-        is_queuing = sample.queue > 0 and sample.idle == 0
+        # Clients in a lobby may have nothing to ask: one worker will do, and takes
+        # them all in.
+        waiting = max(sample.queue, int(sample.keeps_waiting))
+        is_queuing = waiting > 0 and sample.idle == 0
         has_queued, self._has_queued = self._has_queued, is_queuing
         if is_queuing and has_queued:
-            missing = max(missing, ceil(sample.queue / 2) - starting)
+            missing = max(missing, ceil(waiting / 2) - starting)
         return missing
 
     def _spare(self) -> int:

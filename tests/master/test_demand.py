@@ -137,6 +137,26 @@ def test_who_waits_at_the_door_is_counted(house: House, caller: socket.socket) -
     assert house.look() == 2
 
 
+def test_clients_in_the_lobby_of_one_who_is_busy_for_long_are_counted(
+    house: House,
+) -> None:
+    house.demand.follow(Rules(Scale(1, 8), spare=0))
+    member = house.hire()
+    slot = house.scoreboard.worker_slot(member.slot)
+    slot.keep_waiting(40)
+    house.occupy(member)
+    assert house.look(2 * LOOK_EVERY) == 2
+    house.demand.resume(1)
+    member.relieved = 1  # those who are left cannot be moved
+    assert house.look(60) == 1
+
+
+def test_clients_in_the_lobby_of_one_who_is_idle_are_not(house: House) -> None:
+    house.demand.follow(Rules(Scale(1, 8), spare=0))
+    house.scoreboard.worker_slot(house.hire().slot).keep_waiting(40)
+    assert house.look(60) == 1
+
+
 def test_those_who_keep_programs_are_busy_while_connections_wait(
     house: House, caller: socket.socket
 ) -> None:

@@ -162,6 +162,19 @@ def test_half_of_the_queue_is_what_is_missing() -> None:
     assert pool.wanted == 6
 
 
+def test_those_who_sit_behind_a_long_request_count_as_one() -> None:
+    """They may be silent; and if they are not, they will sit behind the next one."""
+    pool = Pool(1, 32, spare=0)
+    seen = Sample(busy=1, keeps_waiting=True)
+    pool.scaling.consider(seen, 1000.0)
+    assert pool.wanted == 1
+    pool.scaling.consider(seen, 1000.25)
+    assert pool.wanted == 2
+    pool.scaling.consider(Sample(busy=1, idle=1, keeps_waiting=True), 1002.0)
+    pool.scaling.consider(Sample(busy=1, idle=1, keeps_waiting=True), 1002.25)
+    assert pool.wanted == 2
+
+
 def test_more_than_the_most_there_never_are_and_it_says_so() -> None:
     """Behaviour 59."""
     pool = Pool(1, 4)
@@ -423,6 +436,7 @@ samples = st.builds(
     idle=st.integers(0, 50),
     starting=st.integers(0, 50),
     queue=st.integers(0, 4096),
+    keeps_waiting=st.booleans(),
     has_served=st.booleans(),
     has_memory=st.booleans(),
 )

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,23 +58,45 @@ def test_a_burst_brings_workers_and_a_quiet_time_sends_them_away(
 def test_a_queue_on_a_unix_socket_brings_workers(server: Server) -> None:
     """Behaviour 59; without spare ones it is the queue alone that tells."""
     server.start("-w", "1:4", "--spare-workers", "0", bind="unix:app.sock")
-    path = server.directory / "app.sock"
-    callers = [connect(path) for _ in range(8)]
-    for caller in callers:
-        caller.sendall(
-            b"GET /sleep?s=1.5 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        )
-    eventually(lambda: len(server.workers()) >= 3, within=20)
-    for caller in callers:
-        assert caller.recv(65536).startswith(b"HTTP/1.1 200 OK")
-        caller.close()
+    with callers(server.directory / "app.sock", 8) as clients:
+        for client in clients:
+            client.sendall(request("/sleep?s=1.5"))
+        eventually(lambda: len(server.workers()) >= 3, within=20)
+        for client in clients:
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
 
 
-def connect(path: Path) -> socket.socket:
-    caller = socket.socket(socket.AF_UNIX)
-    caller.settimeout(30)
-    caller.connect(str(path))
-    return caller
+@pytest.mark.parametrize("scale", ["1:4", "0:4"])
+def test_clients_in_the_lobby_of_a_busy_worker_bring_workers(
+    server: Server, scale: str
+) -> None:
+    """Those who wait there are in no queue of the kernel."""
+    server.start("-w", scale, "--spare-workers", "0", bind="unix:app.sock")
+    with callers(server.directory / "app.sock", 6) as clients:
+        for client in clients:  # one after the other, so that all are kept
+            client.sendall(request("/"))
+            assert client.recv(65536).endswith(b"hello\n")
+        for client in clients:
+            client.sendall(request("/sleep?s=3"))
+        eventually(lambda: len(server.workers()) >= 3, within=20)
+        for client in clients:
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
+
+
+@contextmanager
+def callers(path: Path, count: int) -> Iterator[list[socket.socket]]:
+    """That many connections to a unix socket."""
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(count):
+            clients.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+            clients[-1].settimeout(60)
+            clients[-1].connect(str(path))
+        yield clients
+
+
+def request(target: str) -> bytes:
+    return f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
 def test_a_static_number_stays(server: Server) -> None:
@@ -147,8 +169,8 @@ def test_on_demand_on_a_unix_socket_too(server: Server) -> None:
     """Behaviour 62."""
     server.start("-w", "0:2", "--idle-timeout", "0.5", bind="unix:app.sock")
     eventually(lambda: server.workers() == [])
-    with connect(server.directory / "app.sock") as caller:
-        caller.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    with callers(server.directory / "app.sock", 1) as (caller,):
+        caller.sendall(request("/"))
         assert caller.recv(65536).startswith(b"HTTP/1.1 200 OK")
     eventually(lambda: server.workers() == [])
     assert server.stop() == 0
