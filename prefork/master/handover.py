@@ -14,7 +14,7 @@ from prefork.system.document import read_document, write_document
 
 # Of the JSON; but also of the scoreboard's layout, and of the words that templates
 # and workers of before go on using.  To change one of them is to change this.
-VERSION = 7
+VERSION = 8
 
 State = dict[str, Any]
 

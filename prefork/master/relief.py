@@ -89,6 +89,7 @@ class Relief:
         rows = zip(message.descriptors, message.fields["clients"], strict=False)
         travellers = [(fd, row) for fd, row in rows if row and isinstance(row, list)]
         self._share_out(travellers, self._homes(sender), now)
+        self._send(sender, "housed")
         for fd in message.descriptors:
             os.close(fd)
 

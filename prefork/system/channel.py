@@ -13,6 +13,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +96,16 @@ class Channel:
     def has_put_aside(self) -> bool:
         """Are there messages that only receive() will find?"""
         return bool(self._put_aside)
+
+    def hear_out(self) -> Iterator[Message]:
+        """What has been sent so far; whoever sends more is told that nobody hears.
+
+        So no message is lost on its way to one who leaves.  `is_closed` after it, but
+        what is said from here still arrives.
+        """
+        with suppress(OSError):  # the other side may be gone
+            self._socket.shutdown(socket.SHUT_RD)
+        return self.receive()
 
     def wait(self) -> Message | None:
         """Block until one message arrives; None at end of file."""

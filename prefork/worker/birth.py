@@ -104,6 +104,7 @@ def live(born: Birthright, loaded: Any) -> Promotion | None:
         on_message={
             "reopen": born.reopen_logs,
             "adopt": lambda message: _adopt(lobby, doors[0], message),
+            "housed": relief.obey_housed,
         },
     ).run()
     if born.access_log is not None:

@@ -76,7 +76,7 @@ class Worker:
         lobby.watch(self._signals.fileno(), self._hear_signals)
         self._channel.send("ready")
         is_limited = self._lifespan.is_limited
-        while not retirement.is_over:
+        while not self._is_over():
             client = lobby.next()
             if client is not None:
                 self._slot.keep_waiting(lobby.size)
@@ -93,6 +93,14 @@ class Worker:
             if is_limited:
                 self._check_lifespan()
         return self._promotion
+
+    def _is_over(self) -> bool:
+        """Is nobody here, and can nobody be sent to us any more?"""
+        if self._retirement.is_over and not self._channel.is_closed:
+            self._lobby.unwatch(self._channel.fileno())
+            for message in self._channel.hear_out():
+                self._on_message[message.kind](message)
+        return self._retirement.is_over
 
     def _await_verdict(self) -> None:
         """If the master resolved to kill the request that has just ended, let it

@@ -43,6 +43,12 @@ class Relief:
         self._doors = {door.name: door for door in doors}
         self._is_wanted = False
         self._is_going_on = False
+        self._under_way = 0  # messages with clients who have no home yet
+
+    @property
+    def is_settled(self) -> bool:
+        """Have all whom we gave away a home?  Till then they may come back."""
+        return not self._under_way or self._channel.is_closed
 
     def hand_over(self, number: int, frame: FrameType | None) -> None:
         """Handle RELIEVE.
@@ -65,7 +71,7 @@ class Relief:
         The lobby can be touched then: this runs in the main thread, between two steps
         of the application, and so not in the middle of one of the lobby's own.
         """
-        if not self._service.is_serving:
+        if not self._service.is_serving or self._channel.is_closed:
             return
         for message in self._channel.pick("take in"):
             self.take_in(message)  # they came when we were idle, and now are not
@@ -89,9 +95,14 @@ class Relief:
             descriptors=[client.fd for client in clients],
             clients=[_describe(client) for client in clients],
         )
+        self._under_way += is_given
         for client in clients if is_given else ():
             self._lobby.release(client)
         return is_given
+
+    def obey_housed(self, message: Message) -> None:
+        """Those of our oldest message have been given to others."""
+        self._under_way -= 1
 
     def take_in(self, message: Message) -> None:
         """Go on with clients of another worker."""

@@ -30,7 +30,8 @@ class Retirement:
 
     @property
     def is_over(self) -> bool:
-        return self.is_going_on and self._lobby.is_empty()
+        is_empty = self._lobby.is_empty() and self._relief.is_settled
+        return self.is_going_on and is_empty
 
     def obey(self, message: Message) -> None:
         """Retire, as the master has ordered."""

@@ -21,10 +21,14 @@ class Post:
     def __init__(self) -> None:
         self.gone: set[int] = set()
         self.said: list[tuple[int, list[int]]] = []  # to whom, about which clients
+        self.relieved: list[tuple[int, int]] = []  # who, after how many messages
 
     def __call__(self, member: Member, kind: str, **content: object) -> bool:
         if member.slot in self.gone:
             return False
+        if kind == "housed":
+            self.relieved.append((member.slot, len(self.said)))
+            return True
         assert kind == "take in"
         clients, descriptors = content["clients"], content["descriptors"]
         assert isinstance(clients, tuple)
@@ -79,6 +83,15 @@ def test_all_who_have_time_share_them(
 ) -> None:
     relief.pass_on(roster.members[0], message, NOW)
     assert post.said == [(1, [0, 3, 6]), (2, [1, 4]), (3, [2, 5])]
+
+
+def test_the_sender_hears_that_they_have_homes_when_they_have(
+    relief: Relief, roster: Roster, post: Post, message: Message
+) -> None:
+    """Till then it stays: they may come back to it."""
+    post.gone = {1, 2, 3}
+    relief.pass_on(roster.members[0], message, NOW)
+    assert post.relieved == [(0, len(post.said))]
 
 
 def test_a_canary_gets_none(

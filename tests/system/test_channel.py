@@ -164,6 +164,27 @@ def test_the_end_is_a_message_too(ours: Channel, theirs: Channel) -> None:
     assert list(ours.receive()) == []
 
 
+def test_who_leaves_hears_all_that_was_said_and_the_others_know_it(
+    ours: Channel, theirs: Channel
+) -> None:
+    """So whatever is sent is heard, or known not to be."""
+    assert ours.send("open") and ours.send("retire")
+    left = theirs.hear_out()
+    assert not ours.send("take in")
+    assert [message.kind for message in left] == ["open", "retire"]
+    assert theirs.is_closed
+    assert theirs.send("leaving")
+    assert only(ours).kind == "leaving"
+
+
+def test_who_leaves_after_the_other_has_left_hears_it_out_as_well(
+    ours: Channel, theirs: Channel
+) -> None:
+    ours.send("retire")
+    ours.close()
+    assert [message.kind for message in theirs.hear_out()] == ["retire"]
+
+
 def test_nobody_there_is_no_error(ours: Channel, theirs: Channel) -> None:
     """The master never goes down because a child has."""
     theirs.close()

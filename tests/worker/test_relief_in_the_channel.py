@@ -64,17 +64,68 @@ def test_they_go_on_to_a_sibling(
 ) -> None:
     """Behaviour 50: with what they have sent, and in the middle of its request."""
     master, _ = channels
-    ours, theirs = socket.socketpair()
-    row = (door.name, {"REMOTE_ADDR": "192.0.2.7"}, "")
-    master.send("take in", descriptors=[theirs.fileno()], clients=[row])
-    theirs.close()
+    ours, row = send_a_client(master, door)
     relief.hand_over(0, None)
     (message,) = master.receive()
-    assert (message.kind, message.fields["clients"]) == ("homeless", [list(row)])
+    assert (message.kind, message.fields["clients"]) == ("homeless", [row])
     os.write(message.descriptors[0], b"still here")
     assert ours.recv(100) == b"still here"
     ours.close()
     os.close(message.descriptors[0])
+
+
+def test_who_gives_them_away_hears_when_they_have_a_home(
+    relief: Relief, channels: tuple[Channel, Channel], door: LineDoor
+) -> None:
+    master, worker = channels
+    assert relief.is_settled
+    give(relief, master, door)
+    assert not relief.is_settled
+    master.send("housed")
+    (message,) = worker.receive()
+    relief.obey_housed(message)
+    assert relief.is_settled
+
+
+def test_without_a_master_nobody_waits_for_that(
+    relief: Relief, channels: tuple[Channel, Channel], door: LineDoor
+) -> None:
+    master, worker = channels
+    give(relief, master, door)
+    master.close()
+    assert list(worker.receive()) == []
+    assert relief.is_settled
+
+
+def test_who_hears_the_master_no_more_gives_nobody_away(
+    relief: Relief, channels: tuple[Channel, Channel], door: LineDoor
+) -> None:
+    """They could not come back."""
+    master, worker = channels
+    ours, _ = send_a_client(master, door)
+    for message in worker.hear_out():
+        relief.take_in(message)
+    relief.hand_over(0, None)
+    assert list(master.receive()) == []
+    ours.close()
+
+
+def send_a_client(master: Channel, door: LineDoor) -> tuple[socket.socket, list[Any]]:
+    """Its end of a connection that is given to the worker, and what goes with it."""
+    ours, theirs = socket.socketpair()
+    row = [door.name, {"REMOTE_ADDR": "192.0.2.7"}, ""]
+    master.send("take in", descriptors=[theirs.fileno()], clients=[row])
+    theirs.close()
+    return ours, row
+
+
+def give(relief: Relief, master: Channel, door: LineDoor) -> None:
+    """One client to the worker, and from there away."""
+    ours, _ = send_a_client(master, door)
+    relief.hand_over(0, None)
+    (message,) = master.receive()
+    os.close(message.descriptors[0])
+    ours.close()
 
 
 class ClosedDoor(LineDoor):
@@ -92,10 +143,7 @@ def test_one_who_is_not_heard_any_more_ends_no_worker(
     door, lobby = ClosedDoor(), Lobby()
     slot = Scoreboard().worker_slot(0)
     relief = Relief(lobby, Service(), worker, slot, [door])  # type: ignore
-    ours, theirs = socket.socketpair()
-    row = (door.name, {"REMOTE_ADDR": "192.0.2.7"}, "")
-    master.send("take in", descriptors=[theirs.fileno()], clients=[row])
-    theirs.close()
+    ours, _ = send_a_client(master, door)
     (message,) = worker.receive()
     relief.take_in(message)
     assert ours.recv(100) == b""

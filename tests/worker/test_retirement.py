@@ -10,10 +10,13 @@ from prefork.worker.retirement import Retirement
 
 
 class Lobby:
-    """Knows only whether its doors are closed."""
+    """Knows only whether its doors are closed; nobody is in there."""
 
     def __init__(self) -> None:
         self.closed: list[tuple[bool, float]] = []
+
+    def is_empty(self) -> bool:
+        return True
 
     def close_doors(self, *, drain: bool, last_word: float) -> None:
         self.closed.append((drain, last_word))
@@ -25,6 +28,7 @@ class Relief:
     def __init__(self) -> None:
         self.given: list[set[str]] = []
         self.taken: list[str] = []
+        self.is_settled = True
 
     def give_kept(self, doors: Container[str]) -> None:
         assert isinstance(doors, frozenset)
@@ -113,3 +117,15 @@ def test_who_comes_now_stays(retirement: Retirement, relief: Relief) -> None:
     retirement.advance()
     assert relief.taken == ["take in"]
     assert relief.given == []
+
+
+def test_it_is_over_when_all_who_were_given_away_have_homes(
+    retirement: Retirement, relief: Relief
+) -> None:
+    """The master may send them back."""
+    assert not retirement.is_over
+    retirement.obey(order("http"))
+    relief.is_settled = False
+    assert not retirement.is_over
+    relief.is_settled = True
+    assert retirement.is_over

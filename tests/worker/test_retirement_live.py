@@ -167,6 +167,24 @@ def test_it_leaves_in_the_pause(alone: FastCgi, server: Server) -> None:
     eventually(lambda: not server.workers())
 
 
+def test_nobody_is_lost_when_the_heirs_leave_as_well(site: Site) -> None:
+    """Who gives a client away stays until it has come to somebody."""
+    site.start(2)
+    for _ in range(8):
+        kept = [site.fastcgi() for _ in range(6)]
+        for each in kept:
+            ask(each)
+        rolls = site.server.log.count("phase=roll")
+        site.server.signal(SIGHUP)
+        eventually(lambda: site.server.log.count("phase=roll") > rolls)  # noqa: B023
+        site.server.signal(SIGWINCH)
+        for _ in range(20):
+            for each in kept:
+                assert ask(each)
+        site.server.signal(SIGHUP)  # all are wanted again
+        eventually(lambda: len(site.server.workers()) == 2)
+
+
 def test_a_stop_waits_for_no_pause(alone: FastCgi, server: Server) -> None:
     server.signal(SIGTERM)
     with suppress(ConnectionError, ValueError):  # it has left between two requests
