@@ -7,7 +7,7 @@ reloading (canary), 4/8 busy, 1498 req/s, gen 7, queue 0
 
 from collections.abc import Iterator
 
-from prefork.master.house import House
+from prefork.master.parts import Parts
 from prefork.master.status import count_workers
 from prefork.monitor.totals import read_totals
 from prefork.system.queue import read_queue
@@ -18,8 +18,8 @@ SHORTEST_SPAN = 1.0  # seconds: one request in a millisecond is no rate of thous
 class Headline:
     """Remembers how many requests there were: what is told is a rate."""
 
-    def __init__(self, house: House, now: float) -> None:
-        self._house = house
+    def __init__(self, parts: Parts, now: float) -> None:
+        self._parts = parts
         self._rate = 0.0
         self._requests, self._since = self._count(), now
 
@@ -29,13 +29,13 @@ class Headline:
             before, self._since = self._requests, now
             self._requests = self._count()
             self._rate = max(0, self._requests - before) / span
-        return ", ".join(self._parts())
+        return ", ".join(self._phrases())
 
     def _count(self) -> int:
-        return read_totals(self._house.scoreboard).requests
+        return read_totals(self._parts.scoreboard).requests
 
-    def _parts(self) -> Iterator[str]:
-        workers = count_workers(self._house)
+    def _phrases(self) -> Iterator[str]:
+        workers = count_workers(self._parts)
         if activity := self.read_activity():
             yield activity
         if workers["busy"] is None:
@@ -43,27 +43,27 @@ class Headline:
         else:
             yield f"{workers['busy']}/{workers['serving'] + workers['leaving']} busy"
             yield f"{self._rate:.0f} req/s"
-        yield f"gen {self._house.staff.target.number}"
+        yield f"gen {self._parts.staff.target.number}"
         if (queue := self._read_queues()) is not None:
             yield f"queue {queue}"
-        outcome = self._house.succession.outcome
+        outcome = self._parts.succession.outcome
         if outcome is not None and outcome.reason:
             yield f"last reload failed in phase {outcome.phase.value}"
 
     def read_activity(self) -> str:
         """What the master does beside serving; "": nothing."""
-        house = self._house
-        if house.stop.is_going_on:
+        parts = self._parts
+        if parts.stop.is_going_on:
             return "stopping"
-        if not house.staff.was_complete:
+        if not parts.staff.was_complete:
             return "starting"
-        if house.upgrade.phase is not None:
+        if parts.upgrade.phase is not None:
             return "upgrading"
-        reload = house.succession.reload
+        reload = parts.succession.reload
         return f"{reload.cause.name}ing ({reload.phase.value})" if reload else ""
 
     def _read_queues(self) -> int | None:
         """All of them together; None where nobody tells."""
-        queues = [read_queue(each.socket) for each in self._house.listeners.open]
+        queues = [read_queue(each.socket) for each in self._parts.listeners.open]
         known = [queue for queue in queues if queue is not None]
         return sum(known) if known else None

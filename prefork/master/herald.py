@@ -14,7 +14,7 @@ from typing import Any
 from prefork.master.cause import RELOAD
 from prefork.master.handover import VERSION
 from prefork.master.headline import Headline
-from prefork.master.house import House
+from prefork.master.parts import Parts
 from prefork.master.roster import FOREVER, STARTING
 from prefork.master.states import State
 from prefork.system import store
@@ -37,10 +37,10 @@ class Phase(Enum):
 class Herald:
     """What systemd was told so far, and what it is to be told next."""
 
-    def __init__(self, house: House, notifier: Notifier | None) -> None:
-        self._house = house
+    def __init__(self, parts: Parts, notifier: Notifier | None) -> None:
+        self._parts = parts
         self._notifier = notifier
-        self._headline = Headline(house, time.monotonic())
+        self._headline = Headline(parts, time.monotonic())
         self._told = Phase.STARTING
         self._situation: tuple[str, int] | None = None  # as of the last STATUS
         self._stored: set[str] = set()  # names
@@ -78,9 +78,9 @@ class Herald:
     # What is so
 
     def _find_phase(self, now: float) -> Phase:
-        house = self._house
-        reload = house.succession.reload
-        if house.stop.is_going_on:
+        parts = self._parts
+        reload = parts.succession.reload
+        if parts.stop.is_going_on:
             return Phase.STOPPING
         if self._told is Phase.STARTING and not self._is_complete():
             return Phase.STARTING
@@ -92,8 +92,8 @@ class Herald:
 
     def _is_complete(self) -> bool:
         """Do all serve?  When one cannot be forked, or crashes, some are enough."""
-        staff = self._house.staff
-        serves = bool(self._house.crew.roster.in_states(State.SERVING))
+        staff = self._parts.staff
+        serves = bool(self._parts.crew.roster.in_states(State.SERVING))
         return staff.was_complete or (serves and staff.target.backoff.failures > 0)
 
     def _is_settling(self, now: float) -> bool:
@@ -102,7 +102,7 @@ class Herald:
         An idle one may, until it has read that it is to retire; a busy one reads
         that before it accepts.
         """
-        crew, target = self._house.crew, self._house.staff.target.number
+        crew, target = self._parts.crew, self._parts.staff.target.number
         return any(
             member.generation != target
             and now - member.since < HEARS_WITHIN
@@ -134,7 +134,7 @@ class Herald:
             self._extend_at = 0.0
 
     def _tell_status(self, notifier: Notifier, now: float) -> None:
-        roster = self._house.crew.roster
+        roster = self._parts.crew.roster
         workers = len(roster.members) - len(roster.in_states(*STARTING))
         situation = self._headline.read_activity(), workers
         if now >= self._status_at or situation != self._situation:
@@ -157,13 +157,13 @@ class Herald:
 
     def _find_kept(self) -> dict[str, int]:
         """The descriptors that systemd shall keep, by the names it has for them."""
-        house = self._house
-        mine = (each for each in house.listeners.open if not each.is_inherited)
+        parts = self._parts
+        mine = (each for each in parts.listeners.open if not each.is_inherited)
         listeners = (each.socket.fileno() for each in mine)
         scoreboard = store.SCOREBOARD.format(VERSION)
         return {
             **{store.name_of(listener): listener for listener in listeners},
-            scoreboard: house.scoreboard.descriptor,
+            scoreboard: parts.scoreboard.descriptor,
         }
 
     # Being handed over to another program

@@ -19,10 +19,10 @@ from prefork.master.crew import Crew
 from prefork.master.demand import Demand
 from prefork.master.handover import State
 from prefork.master.herald import Herald
-from prefork.master.house import House
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.news import News
+from prefork.master.parts import Parts
 from prefork.master.reactor import Reactor
 from prefork.master.roster import FOREVER, Roster
 from prefork.master.sharing import reopen
@@ -89,9 +89,9 @@ class Master:
             logs=logs,
         )
         self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
-        self._house = self._make_house(pid_file, door, handover)
-        self._news = News(self._house, on_ready=on_ready)
-        self._herald = Herald(self._house, notifier)
+        self._parts = self._make_parts(pid_file, door, handover)
+        self._news = News(self._parts, on_ready=on_ready)
+        self._herald = Herald(self._parts, notifier)
         self._verbs = self._make_verbs()
         self._control = Control(door, self._reactor, self._log, self._verbs.table)
         self._handover = handover
@@ -145,10 +145,10 @@ class Master:
             target=self._templates.create(settings, self._listeners.open),
         )
 
-    def _make_house(
+    def _make_parts(
         self, pid_file: PidFile | None, door: Listener | None, handover: State | None
-    ) -> House:
-        return House(
+    ) -> Parts:
+        return Parts(
             scoreboard=self._scoreboard,
             bell=self._bell,
             lifeline=self._lifeline,
@@ -167,7 +167,7 @@ class Master:
 
     def _make_verbs(self) -> Verbs:
         return Verbs(
-            self._house,
+            self._parts,
             stop=self._stop_gracefully,
             stop_quickly=self._stop_quickly,
             reopen=self._reopen_logs,
@@ -320,7 +320,7 @@ class Master:
         self._staff.dismiss()
 
     def _reopen_logs(self) -> list[str]:
-        return reopen(self._house)
+        return reopen(self._parts)
 
     def _stop_gracefully(self) -> None:
         self._upgrade.stop()
@@ -340,14 +340,14 @@ class Master:
 
     def _state(self) -> State:
         return {
-            **self._house.state(),
+            **self._parts.state(),
             "herald": self._herald.state(),
             "callers": self._control.state(),
         }
 
     def _restore(self, state: State) -> None:
         self._news.is_proven = True  # or there would have been no upgrade
-        self._house.restore(state)
+        self._parts.restore(state)
         self._herald.restore(state["herald"])
         self._control.restore(state["callers"], self._verbs.go_on)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from prefork.errors import EXIT_REFUSED
 from prefork.master.generation import Generation, Stage
-from prefork.master.house import House
 from prefork.master.obituary import Obituary
+from prefork.master.parts import Parts
 from prefork.master.roster import Member
 from prefork.master.sharing import share
 
@@ -17,76 +17,76 @@ class News:
     `on_ready` is called once, when the first worker is ready.
     """
 
-    def __init__(self, house: House, *, on_ready: Callable[[], None]) -> None:
-        self._house = house
-        self._log = house.logs.log
+    def __init__(self, parts: Parts, *, on_ready: Callable[[], None]) -> None:
+        self._parts = parts
+        self._log = parts.logs.log
         self._on_ready = on_ready
         self.is_proven = False  # some worker has been ready
 
     def check_start(self, now: float) -> None:
         """A start that the system refuses, try by try, has the time of an import."""
-        house, target = self._house, self._house.staff.target
-        if self.is_proven or house.stop.is_going_on or not target.backoff.failures:
+        parts, target = self._parts, self._parts.staff.target
+        if self.is_proven or parts.stop.is_going_on or not target.backoff.failures:
             return
-        is_tried = target.stage is Stage.LOADING or house.crew.roster.members
+        is_tried = target.stage is Stage.LOADING or parts.crew.roster.members
         seconds = target.settings.boot_timeout
-        if now - house.started_at >= seconds and not is_tried:
+        if now - parts.started_at >= seconds and not is_tried:
             reason = f"the system has let nothing start in {seconds:g} s (see above)"
-            house.stop.fail(reason, EXIT_REFUSED)
+            parts.stop.fail(reason, EXIT_REFUSED)
 
     def template_is_loaded(self, generation: Generation) -> None:
         self._log.debug("loaded application", generation=generation.number)
-        self._house.succession.template_is_loaded(generation)
+        self._parts.succession.template_is_loaded(generation)
 
     def template_failed(self, generation: Generation, reason: str) -> None:
-        house = self._house
-        if house.stop.is_going_on:
+        parts = self._parts
+        if parts.stop.is_going_on:
             return
         if not self.is_proven:
-            house.stop.fail(reason, generation.failure_status)
-        elif house.succession.template_failed(generation, reason):
+            parts.stop.fail(reason, generation.failure_status)
+        elif parts.succession.template_failed(generation, reason):
             pass  # and the reload with it
-        elif generation is house.staff.target:
-            house.templates.try_later(generation, "lost template", reason)
+        elif generation is parts.staff.target:
+            parts.templates.try_later(generation, "lost template", reason)
 
     def worker_is_ready(self, member: Member) -> None:
-        house = self._house
+        parts = self._parts
         self._log.info("started worker", **member.name)
         if not self.is_proven:
             self.is_proven = True
             self._on_ready()
-            if house.staff.target.settings.daemon:
-                share(house, house.logs.follow())
-        if house.stop.is_going_on:
-            house.stop.worker_is_ready(member)
-        house.succession.worker_is_ready(member)
+            if parts.staff.target.settings.daemon:
+                share(parts, parts.logs.follow())
+        if parts.stop.is_going_on:
+            parts.stop.worker_is_ready(member)
+        parts.succession.worker_is_ready(member)
 
     def worker_cannot_load(self, member: Member, text: str) -> None:
         """A worker that imports by itself could not."""
         if not self.is_proven:
-            self._house.stop.fail(text)
-        elif not self._house.succession.worker_cannot_load(member, text):
+            self._parts.stop.fail(text)
+        elif not self._parts.succession.worker_cannot_load(member, text):
             self._log.error("cannot load application", **member.name, text=text)
 
     def worker_exited(self, obituary: Obituary) -> None:
         """A worker is no more: was it to be, and what follows?"""
-        house, member = self._house, obituary.member
-        generation = house.templates.generations.get(member.generation)
+        parts, member = self._parts, obituary.member
+        generation = parts.templates.generations.get(member.generation)
         obituary.log(self._log)
         if generation is not None and obituary.is_proven:
             generation.backoff.succeeded(member.ordered_at)
-        settings = (generation or house.staff.target).settings
-        house.logs.write_cut_request(settings, obituary)
-        if house.stop.is_going_on:
-            house.stop.count(obituary)
+        settings = (generation or parts.staff.target).settings
+        parts.logs.write_cut_request(settings, obituary)
+        if parts.stop.is_going_on:
+            parts.stop.count(obituary)
         elif obituary.is_failure:
             self._blame(obituary, generation)
 
     def _blame(self, obituary: Obituary, generation: Generation | None) -> None:
         """It died before its time: back off, roll back, or just replace it."""
         if not self.is_proven and not obituary.member.refusal:
-            self._house.stop.fail(f"a worker died at start: {obituary.cause}")
-        elif self._house.succession.worker_died(obituary):
+            self._parts.stop.fail(f"a worker died at start: {obituary.cause}")
+        elif self._parts.succession.worker_died(obituary):
             pass  # it is made up for, or the reload is undone
         elif generation is not None and not obituary.is_proven:
             self._back_off(generation)

@@ -2,23 +2,23 @@
 
 import os
 
-from prefork.master.house import House
+from prefork.master.parts import Parts
 
 
-def reopen(house: House) -> list[str]:
+def reopen(parts: Parts) -> list[str]:
     """USR1, as after a rotation; returns the names of the files."""
-    fresh = house.logs.reopen()
-    share(house, fresh)
+    fresh = parts.logs.reopen()
+    share(parts, fresh)
     return list(fresh)
 
 
-def share(house: House, fresh: dict[str, int]) -> None:
+def share(parts: Parts, fresh: dict[str, int]) -> None:
     """Have templates and workers go on in these files, which are closed here."""
-    for generation in house.templates.generations.values():
-        names, descriptors = house.logs.pick(fresh, generation.settings)
+    for generation in parts.templates.generations.values():
+        names, descriptors = parts.logs.pick(fresh, generation.settings)
         content = {"names": names, "descriptors": descriptors}
-        house.templates.send(generation, "reopen", **content)
-        for member in house.crew.roster.of(generation.number):
-            house.crew.send(member, "reopen", **content)
+        parts.templates.send(generation, "reopen", **content)
+        for member in parts.crew.roster.of(generation.number):
+            parts.crew.send(member, "reopen", **content)
     for fd in fresh.values():
         os.close(fd)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from prefork import __version__
-from prefork.master.house import House
 from prefork.master.obituary import SECOND
+from prefork.master.parts import Parts
 from prefork.master.roster import STARTING, Member
 from prefork.master.states import State
 from prefork.monitor.scoreboard import Tenant
@@ -21,64 +21,64 @@ from prefork.system.queue import read_queue
 Fields = dict[str, Any]
 
 
-def describe(house: House) -> Fields:
+def describe(parts: Parts) -> Fields:
     """Everything, ready for JSON; times are in seconds."""
     now = time.monotonic()
-    settings = house.staff.target.settings
+    settings = parts.staff.target.settings
     return {
         "version": __version__,
         "pid": os.getpid(),
         "app": settings.app,
         "name": settings.title,
-        "state": _state(house),
+        "state": _state(parts),
         "now": now,  # for rates: the difference of two answers
-        "uptime": now - house.started_at,
-        "generation": house.staff.target.number,
-        "binds": list(_describe_binds(house)),
-        "workers": count_workers(house),
-        "slots": [_describe_slot(house, m, now) for m in _members(house)],
-        "templates": list(_describe_templates(house)),
-        "reload": _describe_reload(house),
-        **_describe_totals(house),
+        "uptime": now - parts.started_at,
+        "generation": parts.staff.target.number,
+        "binds": list(_describe_binds(parts)),
+        "workers": count_workers(parts),
+        "slots": [_describe_slot(parts, m, now) for m in _members(parts)],
+        "templates": list(_describe_templates(parts)),
+        "reload": _describe_reload(parts),
+        **_describe_totals(parts),
     }
 
 
-def _state(house: House) -> str:
-    if house.stop.is_going_on:
+def _state(parts: Parts) -> str:
+    if parts.stop.is_going_on:
         return "stopping"
-    if house.crew.roster.in_states(State.SERVING):
+    if parts.crew.roster.in_states(State.SERVING):
         return "serving"
-    return "starting" if house.staff.wanted else "without workers"
+    return "starting" if parts.staff.wanted else "without workers"
 
 
-def _members(house: House) -> list[Member]:
-    return sorted(house.crew.members(), key=lambda member: member.slot)
+def _members(parts: Parts) -> list[Member]:
+    return sorted(parts.crew.members(), key=lambda member: member.slot)
 
 
-def count_workers(house: House) -> Fields:
+def count_workers(parts: Parts) -> Fields:
     """How many there should be, and how many are how far."""
-    roster, read = house.crew.roster, house.scoreboard.read
+    roster, read = parts.crew.roster, parts.scoreboard.read
     serving = roster.in_states(State.SERVING)
     leaving = roster.in_states(State.RETIRING, State.ABORTED, State.KILLED)
     busy = sum(read(member.slot).is_busy for member in (*serving, *leaving))
     return {
-        "wanted": house.staff.wanted,
-        "scale": str(house.staff.scale),  # "8", or the least and the most: "2:8"
+        "wanted": parts.staff.wanted,
+        "scale": str(parts.staff.scale),  # "8", or the least and the most: "2:8"
         "serving": len(serving),
-        "busy": busy if house.staff.target.settings.sees_requests else None,
+        "busy": busy if parts.staff.target.settings.sees_requests else None,
         "starting": len(roster.in_states(*STARTING)),
         "leaving": len(leaving),
     }
 
 
-def _describe_binds(house: House) -> Iterator[Fields]:
-    for listener in house.listeners.open:
+def _describe_binds(parts: Parts) -> Iterator[Fields]:
+    for listener in parts.listeners.open:
         queue = read_queue(listener.socket)  # None: nobody tells
         yield {"url": listener.url, "queue": queue}
 
 
-def _describe_slot(house: House, member: Member, now: float) -> Fields:
-    tenant = house.scoreboard.read(member.slot)
+def _describe_slot(parts: Parts, member: Member, now: float) -> Fields:
+    tenant = parts.scoreboard.read(member.slot)
     state, since = _state_of(member, tenant)
     # The figures of a program that is kept are its own.
     known = not tenant.is_keeper
@@ -118,8 +118,8 @@ def _request_seconds(tenant: Tenant, now: float) -> float | None:
     return max(0.0, now - tenant.started / SECOND) if tenant.is_busy else None
 
 
-def _describe_templates(house: House) -> Iterator[Fields]:
-    for generation in house.templates.generations.values():
+def _describe_templates(parts: Parts) -> Iterator[Fields]:
+    for generation in parts.templates.generations.values():
         yield {
             "generation": generation.number,
             "pid": generation.pid or None,
@@ -127,9 +127,9 @@ def _describe_templates(house: House) -> Iterator[Fields]:
         }
 
 
-def _describe_reload(house: House) -> Fields:
+def _describe_reload(parts: Parts) -> Fields:
     """Where the reload is that is going on; how the last one has ended."""
-    reload, outcome = house.succession.reload, house.succession.outcome
+    reload, outcome = parts.succession.reload, parts.succession.outcome
     last = outcome and {
         "number": outcome.number,
         "status": outcome.exit_status,
@@ -146,10 +146,10 @@ def _describe_reload(house: House) -> Fields:
     }
 
 
-def _describe_totals(house: House) -> Fields:
-    if not house.staff.target.settings.sees_requests:
+def _describe_totals(parts: Parts) -> Fields:
+    if not parts.staff.target.settings.sees_requests:
         return {"totals": None, "latency": None}
-    totals = read_totals(house.scoreboard)
+    totals = read_totals(parts.scoreboard)
     return {
         "totals": {
             "requests": totals.requests,

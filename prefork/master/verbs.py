@@ -6,7 +6,7 @@ from typing import Any
 from prefork import __version__
 from prefork.errors import EXIT_REFUSED, CommandError
 from prefork.master.control import Fields, Story, Verb
-from prefork.master.house import House
+from prefork.master.parts import Parts
 from prefork.master.roster import Member
 from prefork.master.states import State
 from prefork.master.status import count_workers, describe
@@ -22,18 +22,18 @@ class Verbs:
 
     def __init__(
         self,
-        house: House,
+        parts: Parts,
         *,
         stop: Callable[[], None],
         stop_quickly: Callable[[], None],
         reopen: Callable[[], list[str]],
     ) -> None:
-        self._house = house
+        self._parts = parts
         self._stop_gracefully = stop
         self._stop_quickly = stop_quickly
         self._reopen = reopen
         self.table: dict[str, Verb] = {
-            "status": lambda fields: describe(house),
+            "status": lambda fields: describe(parts),
             "reload": self._reload,
             "scale": self._scale,
             "stop": self._stop,
@@ -44,7 +44,7 @@ class Verbs:
 
     def _scale(self, fields: Fields) -> Fields:
         """`workers` is N, MIN:MAX, +N or -N."""
-        staff, text = self._house.staff, str(fields.get("workers"))
+        staff, text = self._parts.staff, str(fields.get("workers"))
         before = str(staff.scale)
         if not STEP.fullmatch(text):
             staff.scale_to(_parse_scale(text))
@@ -55,7 +55,7 @@ class Verbs:
     def _dump(self, fields: Fields) -> Fields:
         """`slot`, or all workers, write their stacks to the log."""
         slot = fields.get("slot")
-        crew = self._house.crew
+        crew = self._parts.crew
         members = [m for m in crew.members() if slot in (None, m.slot)]
         ready = [member for member in members if member.state in MAY_BE_DUMPED]
         if slot is not None and not ready:
@@ -69,18 +69,18 @@ class Verbs:
 
     def _reload(self, fields: Fields) -> Fields | Story:
         """Reload; with `wait` the answer tells how it goes."""
-        if self._house.stop.is_going_on:
+        if self._parts.stop.is_going_on:
             raise CommandError(STOPPING)
-        succession = self._house.succession
+        succession = self._parts.succession
         number = succession.number + 1  # the next one that begins
         succession.ask()
         return self._follow_reload(number) if fields.get("wait") else {"asked": True}
 
     def _follow_reload(self, number: int) -> Story:
-        succession, said = self._house.succession, None
+        succession, said = self._parts.succession, None
         yield None  # it begins in the course of this turn
         while not (succession.outcome and succession.outcome.number >= number):
-            if self._house.stop.is_going_on:
+            if self._parts.stop.is_going_on:
                 yield _end(EXIT_REFUSED, STOPPING, phase="stop")
                 return
             line = self._describe_progress(number)
@@ -97,18 +97,18 @@ class Verbs:
 
     def _upgrade(self, fields: Fields) -> Fields | Story:
         """Become the program that is installed now, then reload; `wait` as above."""
-        if self._house.stop.is_going_on:
+        if self._parts.stop.is_going_on:
             raise CommandError(STOPPING)
-        upgrade = self._house.upgrade
+        upgrade = self._parts.upgrade
         number = upgrade.number + 1  # the next one that begins
         upgrade.ask(then_reload=True)
         return self._follow_upgrade(number) if fields.get("wait") else {"asked": True}
 
     def _follow_upgrade(self, number: int) -> Story:
         """Only failures are told to the end: to go on is the new program's."""
-        upgrade, said = self._house.upgrade, None
+        upgrade, said = self._parts.upgrade, None
         while upgrade.number < number or not upgrade.exit_status:
-            if self._house.stop.is_going_on:
+            if self._parts.stop.is_going_on:
                 yield _end(EXIT_REFUSED, STOPPING, phase="stop")
                 return
             has_begun = upgrade.phase is not None and upgrade.number >= number
@@ -124,22 +124,22 @@ class Verbs:
         All that they can have asked for is a reload, with or without an upgrade; so
         there will be one, whichever upgrade has brought us here.
         """
-        self._house.succession.ask()
-        return self._go_on(self._house.succession.number + 1)
+        self._parts.succession.ask()
+        return self._go_on(self._parts.succession.number + 1)
 
     def _go_on(self, number: int) -> Story:
         yield {"phase": "upgraded", "version": __version__}
         yield from self._follow_reload(number)
 
     def _describe_progress(self, number: int) -> Fields:
-        succession, wanted = self._house.succession, self._house.staff.wanted
+        succession, wanted = self._parts.succession, self._parts.staff.wanted
         if succession.reload is None or succession.number < number:
             return {"phase": "wait", "workers": 0, "wanted": wanted}
         new = succession.candidate
-        serving = self._house.crew.roster.serving(new.number) if new else []
+        serving = self._parts.crew.roster.serving(new.number) if new else []
         return {
             "phase": succession.reload.phase.value,
-            "loading": GATEWAYS[self._house.staff.target.settings.gateway].loading,
+            "loading": GATEWAYS[self._parts.staff.target.settings.gateway].loading,
             "workers": len(serving),
             "wanted": wanted,
         }
@@ -148,17 +148,17 @@ class Verbs:
         """Stop, or `quick`ly; with `wait` the answer tells who is still there."""
         if fields.get("quick"):
             self._stop_quickly()
-        elif not self._house.stop.is_going_on:  # to hurry one has to say so
+        elif not self._parts.stop.is_going_on:  # to hurry one has to say so
             self._stop_gracefully()
         return self._follow_stop() if fields.get("wait") else {"asked": True}
 
     def _follow_stop(self) -> Story:
-        stop, said = self._house.stop, None
+        stop, said = self._parts.stop, None
         while stop.exit_status is None:
-            count = count_workers(self._house)
+            count = count_workers(self._parts)
             line = {
                 "phase": "stop",
-                "workers": len(self._house.crew.roster.members),
+                "workers": len(self._parts.crew.roster.members),
                 "busy": count["busy"],
             }
             yield line if line != said else None

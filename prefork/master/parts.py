@@ -1,4 +1,4 @@
-"""The house: all parts of a master, for status, log lines and a handover."""
+"""All parts of a master: what status, log lines and a handover are made of."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +21,8 @@ from prefork.system.pidfile import PidFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """The parts, but for the loop itself, the herald and the control socket."""
+class Parts:
+    """All but the loop itself, and what it turns: the herald, the control socket."""
 
     scoreboard: Scoreboard
     bell: int  # an eventfd that templates and workers inherit
