@@ -76,7 +76,7 @@ class Worker:
         lobby.watch(self._signals.fileno(), self._hear_signals)
         self._channel.send("ready")
         is_limited = self._lifespan.is_limited
-        while not self._is_over():
+        while not (retirement.is_over and self._is_heard_out()):
             client = lobby.next()
             if client is not None:
                 self._slot.keep_waiting(lobby.size)
@@ -94,9 +94,9 @@ class Worker:
                 self._check_lifespan()
         return self._promotion
 
-    def _is_over(self) -> bool:
-        """Is nobody here, and can nobody be sent to us any more?"""
-        if self._retirement.is_over and not self._channel.is_closed:
+    def _is_heard_out(self) -> bool:
+        """Nobody is here any more: and can nobody be sent to us either?"""
+        if not self._channel.is_closed:
             self._lobby.unwatch(self._channel.fileno())
             for message in self._channel.hear_out():
                 self._on_message[message.kind](message)

@@ -30,8 +30,9 @@ class Retirement:
 
     @property
     def is_over(self) -> bool:
-        is_empty = self._lobby.is_empty() and self._relief.is_settled
-        return self.is_going_on and is_empty
+        if not self.is_going_on:
+            return False
+        return self._lobby.is_empty() and self._relief.is_settled
 
     def obey(self, message: Message) -> None:
         """Retire, as the master has ordered."""
