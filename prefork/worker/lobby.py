@@ -14,6 +14,7 @@ from select import epoll  # now: gevent.monkey takes it out of its module
 
 from prefork.errors import ClientGone, ProtocolError, RequestAborted
 from prefork.worker.client import READ_SIZE, Client, State
+from prefork.worker.delivery import Delivery
 from prefork.worker.doors import Door
 from prefork.worker.entrance import Entrance
 from prefork.worker.guests import Guests
@@ -27,9 +28,6 @@ EVENTS_A_TURN = 64
 NAP = 20e-6  # seconds; an epoll_wait(2) that took longer has slept
 LAST_WORD_IDLE = 0.5  # seconds that kept-alive clients have left when we retire
 LAST_WORD_FRESH = 1.0  # the same for those who have not said a word yet
-LINGER = 10.0  # seconds at most for reading on after an early answer
-LINGER_SILENT = 2.0  # seconds of silence that end it
-MOST_PASSED_OVER = 1 << 30  # bytes of a body that are dropped until its sender reads
 
 
 class Lobby:
@@ -65,6 +63,7 @@ class Lobby:
         self._refuse = refuse
         self._notice = notice
         self._guests = Guests(self._epoll)
+        self._delivery = Delivery(self._guests, write_timeout=deadlines.write)
         self._ready: deque[Client] = deque()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._sweep_at = 0.0
@@ -220,9 +219,9 @@ class Lobby:
     def _hear(self, client: Client) -> None:
         """A client can be read from, or written to."""
         if client.state is State.DRAINING:
-            self._drain(client)
+            self.put_back(client, keep=client.keep)
         elif client.state is State.LINGERING:
-            self._read_on(client)
+            self._delivery.read_on(client)
         else:
             self._read(client)
 
@@ -282,76 +281,21 @@ class Lobby:
     # After the answer
 
     def put_back(self, client: Client, *, keep: bool) -> None:
-        """A client whose answer was given: drain the answer, keep it, or close it."""
+        """A client that was answered: deliver the answer, then keep or close it."""
         client.keep = keep
-        if client.outgoing is None:
-            self._settle(client)
-        else:
-            client.state = State.DRAINING
-            self._drain(client)
-
-    def _turn_away(self, client: Client, error: ProtocolError) -> None:
-        """Answer a request that cannot be served; then the connection is over."""
-        self._refuse(client, error)
-        client.request = None
-        self.put_back(client, keep=False)
-
-    def _drain(self, client: Client) -> None:
-        """Send what it takes, until it has all.
-
-        Those who send all of a body before they read, as Apache does, have to get rid
-        of that first, though nobody wants it.
-        """
-        try:
-            is_sent = client.flush()
-        except ClientGone:
-            self._guests.dismiss(client)
-            return
-        if is_sent:
-            self._settle(client)
-            return
-        events = select.EPOLLOUT
-        is_unread = not client.keep and client.has_unread_input()
-        if is_unread and client.drop_input() and client.size < MOST_PASSED_OVER:
-            events |= select.EPOLLIN
-        client.deadline = time.monotonic() + self._deadlines.write
-        self._guests.keep(client, events)
-
-    def _settle(self, client: Client) -> None:
-        """The answer is gone: what follows on this connection?"""
-        if client.has_open_end and not client.is_cut:
-            client.finish_open_end()
-        if client.keep:
+        if self._delivery.advance(client):
             rest = client.next_request()
             client.deadline = time.monotonic() + self._last_word(client)
             if rest:
                 self._receive(client, rest)
             else:
                 self._guests.keep(client, select.EPOLLIN)
-        elif client.has_unread_input() and not client.is_cut:
-            self._linger(client)
-        else:
-            self._guests.dismiss(client)
 
-    def _linger(self, client: Client) -> None:
-        """RFC 9112 9.6: shut, and read until the client has our answer.
-
-        A close() with unread bytes would reset the connection, and the reset
-        could overtake the answer.
-        """
-        client.shut()
-        client.state = State.LINGERING
-        client.since = time.monotonic()
-        self._read_on(client)
-
-    def _read_on(self, client: Client) -> None:
-        """Read one piece: who goes on sending must not keep us from the others."""
-        end = client.since + LINGER
-        client.deadline = min(time.monotonic() + LINGER_SILENT, end)
-        if client.drop_input():
-            self._guests.keep(client, select.EPOLLIN)
-        else:
-            self._guests.dismiss(client)
+    def _turn_away(self, client: Client, error: ProtocolError) -> None:
+        """Answer a request that cannot be served; then the connection is over."""
+        self._refuse(client, error)
+        client.request = None
+        self.put_back(client, keep=False)
 
     # Leaving late
 

@@ -13,6 +13,7 @@ from serving import eventually
 from serving.lines import LineDoor
 
 from prefork.errors import ProtocolError
+from prefork.worker import delivery
 from prefork.worker import lobby as lobby_module
 from prefork.worker.client import Client, State
 from prefork.worker.limits import ClientDeadlines
@@ -288,7 +289,7 @@ def test_an_early_answer_survives_what_the_client_still_sends(room: Room) -> Non
 def test_who_never_stops_sending_is_not_read_for_ever(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lobby_module, "LINGER", 0.3)
+    monkeypatch.setattr(delivery, "LINGER", 0.3)
     visitor = room.visit(b"POST 3000000\n" + b"x" * 2000)
     client = room.next()
     room.lobby.put_back(client, keep=False)
