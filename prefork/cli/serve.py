@@ -136,7 +136,7 @@ def adopt(state: State) -> Callable[[], int]:
         logs=Logs(settings, kept=state["logs"]),
         pid_file=pid_file,
         door=door,
-        notifier=_find_notifier(state["herald"]),
+        notifier=_find_notifier(state["systemd_reporter"]),
         on_ready=lambda: None,  # whoever waited for that was told by another program
         handover=state,
     )
@@ -153,8 +153,8 @@ def adopt(state: State) -> Callable[[], int]:
     return run
 
 
-def _find_notifier(herald: State | None) -> Notifier | None:
+def _find_notifier(reporter: State | None) -> Notifier | None:
     """Where the last program has sent its notifications."""
-    if herald is None:
+    if reporter is None:
         return None
-    return Notifier(herald["address"], watchdog=herald["watchdog"])
+    return Notifier(reporter["address"], watchdog=reporter["watchdog"])

@@ -18,7 +18,6 @@ from prefork.master.control import Control
 from prefork.master.crew import Crew
 from prefork.master.demand import Demand
 from prefork.master.handover import State
-from prefork.master.herald import Herald
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
 from prefork.master.news import News
@@ -29,6 +28,7 @@ from prefork.master.sharing import reopen
 from prefork.master.staff import Staff
 from prefork.master.stop import Stop
 from prefork.master.succession import Succession
+from prefork.master.systemd_reporter import SystemdReporter
 from prefork.master.templates import Templates
 from prefork.master.upgrade import Upgrade
 from prefork.master.verbs import Verbs
@@ -91,7 +91,7 @@ class Master:
         self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
         self._parts = self._make_parts(pid_file, door, handover)
         self._news = News(self._parts, on_ready=on_ready)
-        self._herald = Herald(self._parts, notifier)
+        self._systemd_reporter = SystemdReporter(self._parts, notifier)
         self._verbs = self._make_verbs()
         self._control = Control(door, self._reactor, self._log, self._verbs.table)
         self._handover = handover
@@ -192,7 +192,7 @@ class Master:
         with self._backstop:
             self._reconcile()
         with self._backstop:
-            self._herald.turn(time.monotonic())
+            self._systemd_reporter.turn(time.monotonic())
         with self._backstop:
             self._control.turn(time.monotonic())
         self._backstop.rest()
@@ -232,7 +232,7 @@ class Master:
             self._roster.next_deadline(),
             self._templates.next_deadline(now),
             self._staff.next_look(),
-            self._herald.due,
+            self._systemd_reporter.due,
         )
         return max(0.0, min(due - now, look_again))
 
@@ -341,14 +341,14 @@ class Master:
     def _state(self) -> State:
         return {
             **self._parts.state(),
-            "herald": self._herald.state(),
+            "systemd_reporter": self._systemd_reporter.state(),
             "callers": self._control.state(),
         }
 
     def _restore(self, state: State) -> None:
         self._news.is_proven = True  # or there would have been no upgrade
         self._parts.restore(state)
-        self._herald.restore(state["herald"])
+        self._systemd_reporter.restore(state["systemd_reporter"])
         self._control.restore(state["callers"], self._verbs.go_on)
 
 

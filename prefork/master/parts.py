@@ -22,7 +22,7 @@ from prefork.system.pidfile import PidFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """All but the loop itself, and what it turns: the herald, the control socket."""
+    """All but the loop, and what only the loop asks: control, systemd reporter."""
 
     scoreboard: Scoreboard
     bell: int  # an eventfd that templates and workers inherit

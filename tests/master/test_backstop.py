@@ -185,7 +185,7 @@ def test_a_worker_whose_death_cannot_be_told_is_replaced(
 def test_a_master_that_fails_in_each_turn_still_does_the_rest(
     server: Server, site: Site, stumbling: Callable[..., None]
 ) -> None:
-    stumbling("herald:Herald.turn")
+    stumbling("systemd_reporter:SystemdReporter.turn")
     (server.directory / "ill").touch()
     os.kill(server.workers()[0], signal.SIGKILL)
     server.wait_log("critical master failed")

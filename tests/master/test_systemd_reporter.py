@@ -1,4 +1,7 @@
-"""What systemd is told, in which order; tests/systemd has what becomes of it."""
+"""prefork.master.systemd_reporter: what systemd is told, in which order.
+
+tests/systemd has what becomes of it.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The herald: tells systemd how the master is, by what it sees at each turn.
+"""Tells systemd how the master is, by what it sees at each turn.
 
     STARTING ─► READY ◄─► RELOADING          and from each of them to STOPPING
 
@@ -34,7 +34,7 @@ class Phase(Enum):
     STOPPING = "stopping"
 
 
-class Herald:
+class SystemdReporter:
     """What systemd was told so far, and what it is to be told next."""
 
     def __init__(self, parts: Parts, notifier: Notifier | None) -> None:
