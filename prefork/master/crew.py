@@ -16,13 +16,13 @@ from prefork.master import crashes
 from prefork.master.crashes import Crashes
 from prefork.master.deadlines import Deadlines
 from prefork.master.generation import Generation
-from prefork.master.obituary import OUT_OF_MEMORY, SECOND, Obituary
+from prefork.master.obituary import OUT_OF_MEMORY, Obituary
 from prefork.master.reactor import Reactor
 from prefork.master.relief import Relief
 from prefork.master.roster import Member, Roster
 from prefork.master.states import TRANSITIONS, Action, Event, State
 from prefork.monitor.log import Log
-from prefork.monitor.scoreboard import Scoreboard
+from prefork.monitor.scoreboard import SECOND, Scoreboard
 from prefork.system.channel import Channel, Message, adopt, pair
 from prefork.system.oom import OomKills, find_counter
 from prefork.system.orphans import end_orphan

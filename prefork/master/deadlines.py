@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
-from prefork.master.obituary import OVERDUE_REQUEST, SECOND, TOO_LATE
+from prefork.master.obituary import OVERDUE_REQUEST, TOO_LATE
 from prefork.master.roster import Member, Roster
 from prefork.master.states import State
 from prefork.monitor.log import Log
-from prefork.monitor.scoreboard import Scoreboard, Tenant
+from prefork.monitor.scoreboard import SECOND, Scoreboard, Tenant
 
 SLOW_PAUSE = 10.0  # seconds between two explanations of one worker's slow requests
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from prefork.master.roster import Member
 from prefork.master.states import State
 from prefork.monitor.log import Log
-from prefork.monitor.scoreboard import Tenant
+from prefork.monitor.scoreboard import SECOND, Tenant
 
-SECOND = 10**9  # nanoseconds
 OUT_OF_MEMORY = "killed by the kernel: out of memory (cgroup)"
 WELL = "exit code 0"
 OVERDUE_REQUEST = "request over its"

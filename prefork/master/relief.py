@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prefork.master.obituary import SECOND
 from prefork.master.roster import Member, Roster
 from prefork.master.states import State
-from prefork.monitor.scoreboard import Scoreboard, Tenant
+from prefork.monitor.scoreboard import SECOND, Scoreboard, Tenant
 from prefork.system.channel import Message
 from prefork.system.signals import RELIEVE
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from prefork import __version__
-from prefork.master.obituary import SECOND
 from prefork.master.parts import Parts
 from prefork.master.roster import STARTING, Member
 from prefork.master.states import State
-from prefork.monitor.scoreboard import Tenant
+from prefork.monitor.scoreboard import SECOND, Tenant
 from prefork.monitor.totals import percentile, read_totals
 from prefork.system.queue import read_queue
 

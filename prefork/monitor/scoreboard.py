@@ -25,6 +25,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SECOND = 10**9  # all times here are nanoseconds
 SLOTS = 1024
 SLOT_SIZE = 1024
 WORD = 8

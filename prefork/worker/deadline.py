@@ -2,9 +2,7 @@
 
 import time
 
-from prefork.monitor.scoreboard import WorkerSlot
-
-SECOND = 10**9  # nanoseconds
+from prefork.monitor.scoreboard import SECOND, WorkerSlot
 
 
 class Deadline:

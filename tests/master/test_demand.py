@@ -12,12 +12,10 @@ from prefork.master.roster import FOREVER, Member, Roster
 from prefork.master.scaling import Rules
 from prefork.master.states import Event
 from prefork.monitor.log import Log
-from prefork.monitor.scoreboard import Scoreboard
+from prefork.monitor.scoreboard import SECOND, Scoreboard
 from prefork.settings.scale import Scale
 from prefork.system.address import parse_bind
 from prefork.system.listen import Listener, close, open_listener
-
-SECOND = 10**9
 
 
 class Lines:

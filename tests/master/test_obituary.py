@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefork.master.obituary import OUT_OF_MEMORY, SECOND, Obituary
+from prefork.master.obituary import OUT_OF_MEMORY, Obituary
 from prefork.master.roster import Member
 from prefork.master.states import State
 from prefork.monitor.log import Log
 from prefork.monitor.outlet import Outlet
-from prefork.monitor.scoreboard import Scoreboard
+from prefork.monitor.scoreboard import SECOND, Scoreboard
 
 NOW = 1000.0
 

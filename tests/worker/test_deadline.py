@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from prefork.monitor.scoreboard import Scoreboard, WorkerSlot
+from prefork.monitor.scoreboard import SECOND, Scoreboard, WorkerSlot
 from prefork.worker.deadline import Deadline
 
-SECOND = 10**9
 Begin = Callable[..., tuple[Deadline, WorkerSlot]]
 
 
