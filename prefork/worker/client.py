@@ -24,7 +24,7 @@ RESET_ON_CLOSE = struct.pack("@ii", 1, 0)  # struct linger: on, seconds
 END_ON_CLOSE = struct.pack("@ii", 0, 0)
 
 
-class State(Enum):
+class ClientState(Enum):
     """Where a connection stands; all but SERVING are spent in the lobby."""
 
     QUIET = auto()  # nothing of a request: fresh, or kept alive
@@ -61,7 +61,7 @@ class Client:
         self.fd = fd
         self.door = door
         self.conversation = conversation
-        self.state = State.QUIET
+        self.state = ClientState.QUIET
         self.is_fresh = True  # has not begun a request yet
         self.events = 0  # what the lobby's epoll watches it for
         self.deadline = 0.0  # monotonic seconds
@@ -84,7 +84,7 @@ class Client:
         """
         if self.request is None:
             conversation = self.conversation
-            is_first = self.state is State.QUIET and not conversation.has_leftover
+            is_first = self.state is ClientState.QUIET and not conversation.has_leftover
             self.raw = data if is_first else b""
             request = conversation.feed(data)
             if request is None:
@@ -95,7 +95,7 @@ class Client:
             if request.body is None:
                 if conversation.replies:
                     self._send_replies_at_once()
-                self.state = State.SERVING
+                self.state = ClientState.SERVING
                 return True
             data = request.rest
         else:
@@ -113,7 +113,7 @@ class Client:
             raise ClientGone("all is said")
         is_idle = self.conversation.is_idle
         self.is_fresh = self.is_fresh and is_idle
-        self.state = State.QUIET if is_idle else State.HEAD
+        self.state = ClientState.QUIET if is_idle else ClientState.HEAD
         return False
 
     def send_replies(self) -> None:
@@ -141,10 +141,12 @@ class Client:
         # A client that waits to be invited sends nothing until the application
         # reads: to wait for its body here would be for ever.
         is_enough = self.size >= body_buffer or bool(request.invitation)
-        self.state = State.SERVING if request.body.done or is_enough else State.BODY
-        if self.state is State.BODY:
-            self.hurry()
-        return self.state is State.SERVING
+        if request.body.done or is_enough:
+            self.state = ClientState.SERVING
+            return True
+        self.state = ClientState.BODY
+        self.hurry()
+        return False
 
     @property
     def part(self) -> str:
@@ -163,12 +165,13 @@ class Client:
         Either it is silent since its last answer, or its request is not begun, whole,
         and all in `raw`.
         """
-        if self.state is State.SERVING:
+        if self.state is ClientState.SERVING:
             request = self.request
             assert request is not None
             return bool(self.raw) and (request.body is None or request.body.done)
-        has_leftover = self.conversation.has_leftover
-        return self.state is State.QUIET and not self.is_fresh and not has_leftover
+        if self.is_fresh or self.conversation.has_leftover:
+            return False
+        return self.state is ClientState.QUIET
 
     def has_unread_input(self) -> bool:
         """Would a close() now find unread bytes, and reset the answer away?"""
@@ -213,7 +216,7 @@ class Client:
             self.parts = []
             self.size = 0
             self.since = 0.0
-        self.state = State.QUIET
+        self.state = ClientState.QUIET
         return rest
 
     def transmit(self, data: bytes) -> None:

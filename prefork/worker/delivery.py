@@ -8,7 +8,7 @@ import select
 import time
 
 from prefork.errors import ClientGone
-from prefork.worker.client import Client, State
+from prefork.worker.client import Client, ClientState
 from prefork.worker.guests import Guests
 
 LINGER = 10.0  # seconds at most for reading on after an early answer
@@ -60,7 +60,7 @@ class Delivery:
         is_unread = not client.keep and client.has_unread_input()
         if is_unread and client.drop_input() and client.size < MOST_PASSED_OVER:
             events |= select.EPOLLIN
-        client.state = State.DRAINING
+        client.state = ClientState.DRAINING
         client.deadline = time.monotonic() + self._write_timeout
         self._guests.keep(client, events)
         return False
@@ -72,7 +72,7 @@ class Delivery:
         could overtake the answer.
         """
         client.shut()
-        client.state = State.LINGERING
+        client.state = ClientState.LINGERING
         client.since = time.monotonic()
         self.read_on(client)
 

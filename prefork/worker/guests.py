@@ -2,15 +2,15 @@
 
 from select import epoll
 
-from prefork.worker.client import Client, State
+from prefork.worker.client import Client, ClientState
 
 # Who leaves first when it is full: last those whose answer would be cut.
 LEAST_TO_LOSE = (
-    State.QUIET,
-    State.LINGERING,
-    State.HEAD,
-    State.BODY,
-    State.DRAINING,
+    ClientState.QUIET,
+    ClientState.LINGERING,
+    ClientState.HEAD,
+    ClientState.BODY,
+    ClientState.DRAINING,
 )
 
 
@@ -57,4 +57,4 @@ class Guests(dict[int, Client]):
 
     def count(self) -> tuple[int, int]:
         """How many are here, and how many of them still take their answer."""
-        return len(self), sum(c.state is State.DRAINING for c in self.values())
+        return len(self), sum(c.state is ClientState.DRAINING for c in self.values())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from select import epoll  # now: gevent.monkey takes it out of its module
 
 from prefork.errors import ClientGone, ProtocolError, RequestAborted
-from prefork.worker.client import READ_SIZE, Client, State
+from prefork.worker.client import READ_SIZE, Client, ClientState
 from prefork.worker.delivery import Delivery
 from prefork.worker.doors import Door
 from prefork.worker.entrance import Entrance
@@ -102,7 +102,7 @@ class Lobby:
         retirement = self._deadlines.retirement
         self._over_at = now + max(retirement - LAST_SWEEP, retirement / 2)
         for client in self._guests.values():
-            if client.state is State.QUIET:
+            if client.state is ClientState.QUIET:
                 client.deadline = min(client.deadline, now + self._last_word(client))
 
     def movable(self) -> list[Client]:
@@ -218,9 +218,9 @@ class Lobby:
 
     def _hear(self, client: Client) -> None:
         """A client can be read from, or written to."""
-        if client.state is State.DRAINING:
+        if client.state is ClientState.DRAINING:
             self.put_back(client, keep=client.keep)
-        elif client.state is State.LINGERING:
+        elif client.state is ClientState.LINGERING:
             self._delivery.read_on(client)
         else:
             self._read(client)
@@ -259,21 +259,21 @@ class Lobby:
                 self._set_deadline(client, before)
                 self._guests.keep(client, select.EPOLLIN)
 
-    def _set_deadline(self, client: Client, before: State) -> None:
+    def _set_deadline(self, client: Client, before: ClientState) -> None:
         """A head has one deadline for all of it; a body moves its own."""
         now = time.monotonic()
-        if client.state is State.BODY:
+        if client.state is ClientState.BODY:
             client.since = client.since or now
             client.deadline = self._deadlines.for_body(
                 since=client.since, received=client.size, now=now
             )
-        elif client.state is State.HEAD and before is not State.HEAD:
+        elif client.state is ClientState.HEAD and before is not ClientState.HEAD:
             client.deadline = now + self._deadlines.header
-        elif client.state is State.QUIET:  # it has spoken, but not begun a request
+        elif client.state is ClientState.QUIET:  # it has not begun a request
             client.deadline = max(client.deadline, now + self._last_word(client))
 
     def _hear_the_end(self, client: Client) -> None:
-        if client.state in (State.HEAD, State.BODY):
+        if client.state in (ClientState.HEAD, ClientState.BODY):
             reason = f"the client left in mid-{client.part}"
             self._refuse(client, ProtocolError(reason))
         self._guests.dismiss(client)
@@ -308,7 +308,7 @@ class Lobby:
             for client in list(self._guests.values()):
                 self._send_away(client, "the worker has to leave")
         for client in self._guests.overdue(now):
-            if client.state in (State.HEAD, State.BODY):
+            if client.state in (ClientState.HEAD, ClientState.BODY):
                 reason = f"the {client.part} arrived too slowly"
                 self._turn_away(client, ProtocolError(reason, status=408))
             else:
@@ -323,9 +323,9 @@ class Lobby:
 
     def _send_away(self, client: Client, reason: str) -> None:
         """See a client off: half a request is answered, a cut answer is noted."""
-        if client.state in (State.HEAD, State.BODY):
+        if client.state in (ClientState.HEAD, ClientState.BODY):
             self._refuse(client, ProtocolError(reason, status=503))
-        elif client.state is State.DRAINING:
+        elif client.state is ClientState.DRAINING:
             peer = client.conversation.remote.get("REMOTE_ADDR", "")
             self._notice("cut answer", client=peer, reason=reason)
         self._guests.dismiss(client)

@@ -14,7 +14,7 @@ from types import FrameType
 from prefork.errors import ProtocolError
 from prefork.monitor.scoreboard import WorkerSlot
 from prefork.system.channel import Channel, Message
-from prefork.worker.client import Client, State
+from prefork.worker.client import Client, ClientState
 from prefork.worker.doors import Door
 from prefork.worker.lobby import Lobby
 from prefork.worker.service import Service
@@ -80,7 +80,7 @@ class Relief:
 
     def give_kept(self, doors: Container[str]) -> None:
         """Give away those of `doors` whom we have answered and who are silent since."""
-        kept = [c for c in self._lobby.movable() if c.state is State.QUIET]
+        kept = [c for c in self._lobby.movable() if c.state is ClientState.QUIET]
         there = [client for client in kept if client.door.name in doors]
         self._give_all(there, A_MESSAGE_OF_SILENT)
 

@@ -9,7 +9,7 @@ import pytest
 from serving.lines import LineDoor
 
 from prefork.errors import ClientGone, ProtocolError
-from prefork.worker.client import Client, State
+from prefork.worker.client import Client, ClientState
 from prefork.worker.outgoing import FilePart
 
 BIG = b"x" * (1 << 20)
@@ -47,7 +47,7 @@ def receive(client: Client, data: bytes, *, body_buffer: int = 100) -> bool:
 def test_a_head_makes_a_request(client: Client) -> None:
     assert client.is_fresh
     assert receive(client, b"GET\n")
-    assert client.state is State.SERVING
+    assert client.state is ClientState.SERVING
     assert not client.is_fresh
     assert client.request is not None
     assert client.request.variables["REMOTE_ADDR"] == "::1"
@@ -64,13 +64,13 @@ def test_who_wants_another_request_wants_to_stay(client: Client) -> None:
 
 def test_a_part_of_a_head_does_not(client: Client) -> None:
     assert not receive(client, b"GE")
-    assert client.state is State.HEAD
+    assert client.state is ClientState.HEAD
     assert receive(client, b"T\n")
 
 
 def test_a_small_body_is_waited_for(client: Client) -> None:
     assert not receive(client, b"POST 10\nhello")
-    assert client.state is State.BODY
+    assert client.state is ClientState.BODY
     assert receive(client, b"world")
     assert b"".join(client.parts) == b"helloworld"
 
@@ -83,7 +83,7 @@ def test_a_large_body_is_waited_for_up_to_the_buffer(client: Client) -> None:
 
 def test_a_body_that_waits_for_us_is_not_waited_for(client: Client) -> None:
     assert receive(client, b"POST 10 wait\n")
-    assert client.state is State.SERVING
+    assert client.state is ClientState.SERVING
 
 
 def test_what_came_in_one_piece_can_move_to_a_sibling(client: Client) -> None:
@@ -120,7 +120,7 @@ def test_the_next_request_is_kept(client: Client, request_: bytes) -> None:
     assert receive(client, request_ + b"NEXT\n")
     assert client.has_unread_input()
     assert client.next_request() == b"NEXT\n"
-    assert client.state is State.QUIET
+    assert client.state is ClientState.QUIET
     assert client.parts == []
     assert receive(client, b"POST 2\nxy")
     assert b"".join(client.parts) == b"xy"

@@ -15,7 +15,7 @@ from serving.lines import LineDoor
 from prefork.errors import ProtocolError
 from prefork.worker import delivery
 from prefork.worker import lobby as lobby_module
-from prefork.worker.client import Client, State
+from prefork.worker.client import Client, ClientState
 from prefork.worker.limits import ClientDeadlines
 from prefork.worker.lobby import Lobby
 
@@ -600,7 +600,12 @@ def test_states_are_told_apart(room: Room) -> None:
     room.visit(b"big\n")
     room.serve(BIG * 8)
     states = {client.state for client in room.lobby._guests.values()}
-    assert states == {State.QUIET, State.HEAD, State.BODY, State.DRAINING}
+    assert states == {
+        ClientState.QUIET,
+        ClientState.HEAD,
+        ClientState.BODY,
+        ClientState.DRAINING,
+    }
 
 
 def test_who_comes_from_a_sibling_may_be_about_to_ask(make_room: MakeRoom) -> None:
