@@ -25,7 +25,7 @@ from prefork.system.processes import die_with
 from prefork.system.signals import leave_to_master
 from prefork.template.hazards import open_descriptors
 from prefork.template.template import Newborn, Template
-from prefork.worker.birth import Birthright
+from prefork.worker.birth import WorkerContext
 from prefork.worker.lives import LIVES
 from prefork.worker.promotion import Promotion
 
@@ -43,22 +43,22 @@ def main() -> int:
     message = channel.wait()
     if message is None:
         return EXIT_OK  # the master is gone already
-    estate = Estate(message)
+    context = TemplateContext(message)
     template = Template(
-        estate.settings,
-        generation=estate.generation,
+        context.settings,
+        generation=context.generation,
         preload=message.fields["preload"],
-        master=estate.master,
+        master=context.master,
         channel=channel,
         own_descriptors=open_descriptors(),
-        on_message={"reopen": estate.reopen_logs},
+        on_message={"reopen": context.reopen_logs},
     )
     newborn = template.run()
     # A loop, since the stack would grow if each life called the next.
     while newborn is not None:
-        promotion = _be_worker(newborn, estate, template)
+        promotion = _be_worker(newborn, context, template)
         leave_to_master()  # these signals; as a worker it had handlers of its own
-        estate.generation = promotion.generation
+        context.generation = promotion.generation
         newborn = template.run_again(promotion.channel, generation=promotion.generation)
     return EXIT_OK
 
@@ -77,7 +77,7 @@ def _forget_stdin() -> None:
     os.close(nothing)
 
 
-class Estate:
+class TemplateContext:
     """What a template is given by the master, and leaves to its workers."""
 
     def __init__(self, message: Message) -> None:
@@ -134,18 +134,20 @@ class Estate:
             os.close(fd)
 
 
-def _be_worker(newborn: Newborn, estate: Estate, template: Template) -> Promotion:
+def _be_worker(
+    newborn: Newborn, context: TemplateContext, template: Template
+) -> Promotion:
     """Live as a worker; returns only if promoted, else the process ends here."""
     # If the master dies: KILL during the import, which may hang and would not notice
     # a TERM; TERM from then on.
-    if not die_with(estate.master, signal.SIGKILL):
+    if not die_with(context.master, signal.SIGKILL):
         os._exit(EXIT_OK)
     try:
         application = template.load()
-        if not die_with(estate.master, signal.SIGTERM):
+        if not die_with(context.master, signal.SIGTERM):
             os._exit(EXIT_OK)
-        live = LIVES[estate.settings.gateway]
-        promotion = live(_birthright(newborn, estate, template), application)
+        live = LIVES[context.settings.gateway]
+        promotion = live(_worker_context(newborn, context, template), application)
     except PreforkError as error:  # it cannot be imported, or its settings be kept
         text = str(error)[-TEXT_LIMIT:]
         newborn.channel.send("failed", text=text, status=error.exit_status)
@@ -158,20 +160,22 @@ def _be_worker(newborn: Newborn, estate: Estate, template: Template) -> Promotio
     os._exit(EXIT_OK)
 
 
-def _birthright(newborn: Newborn, estate: Estate, template: Template) -> Birthright:
-    log = estate.log.with_fields(worker=newborn.slot, pid=os.getpid())
-    return Birthright(
-        settings=estate.settings,
+def _worker_context(
+    newborn: Newborn, context: TemplateContext, template: Template
+) -> WorkerContext:
+    log = context.log.with_fields(worker=newborn.slot, pid=os.getpid())
+    return WorkerContext(
+        settings=context.settings,
         slot=newborn.slot,
-        generation=estate.generation,
+        generation=context.generation,
         channel=newborn.channel,
-        scoreboard=estate.scoreboard,
+        scoreboard=context.scoreboard,
         listeners=newborn.listeners,
-        bell=estate.bell,
-        grip=Grip(estate.lifeline, grace=estate.settings.graceful_timeout),
+        bell=context.bell,
+        grip=Grip(context.lifeline, grace=context.settings.graceful_timeout),
         log=log,
-        access_log=estate.open_access_log(log),
-        reopen_logs=estate.reopen_logs,
+        access_log=context.open_access_log(log),
+        reopen_logs=context.reopen_logs,
         find_hazards=template.find_hazards,
     )
 

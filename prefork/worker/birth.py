@@ -51,7 +51,7 @@ OBEYED = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Birthright:
+class WorkerContext:
     """What a worker is given by its master and its template."""
 
     settings: Settings
@@ -68,66 +68,66 @@ class Birthright:
     find_hazards: FindHazards
 
 
-def live(born: Birthright, loaded: Any) -> Promotion | None:
+def live(context: WorkerContext, loaded: Any) -> Promotion | None:
     """Serve; returns when the worker has retired.  Runs in the worker process.
 
     `loaded` is what its gateway wants (template/gateways.py).  One that is promoted
     has nothing left of this life when it returns.
     """
-    settings = born.settings
-    slot = born.scoreboard.worker_slot(born.slot)
-    signals = _hear_signals(slot, born.grip, grace=settings.graceful_timeout)
+    settings = context.settings
+    slot = context.scoreboard.worker_slot(context.slot)
+    signals = _hear_signals(slot, context.grip, grace=settings.graceful_timeout)
     setproctitle(
-        f"prefork: worker {born.slot} gen {born.generation} [{settings.title}]"
+        f"prefork: worker {context.slot} gen {context.generation} [{settings.title}]"
     )
     random.seed()  # what was imported may have seeded it, the same for all of us
     gc.enable()
     deadlines = client_deadlines(settings)
-    gateway = open_gateway(settings, loaded, slot=slot, log=born.log)
-    service = _open_service(born, gateway, slot, deadlines)
-    doors = _doors(born)
-    lobby = _open_lobby(born, doors, service, deadlines)
+    gateway = open_gateway(settings, loaded, slot=slot, log=context.log)
+    service = _open_service(context, gateway, slot, deadlines)
+    doors = _doors(context)
+    lobby = _open_lobby(context, doors, service, deadlines)
     disinherit_children(lobby, service, signals)
-    relief = Relief(lobby, service, born.channel, slot, doors)
+    relief = Relief(lobby, service, context.channel, slot, doors)
     _put_on_call(relief, settings)
     promotion = Worker(
         lobby=lobby,
         retirement=Retirement(lobby, relief),
         service=service,
-        channel=born.channel,
+        channel=context.channel,
         signals=signals,
         slot=slot,
         lifespan=_lifespan(settings),
         grace=settings.graceful_timeout,
-        log=born.log,
-        find_hazards=born.find_hazards,
+        log=context.log,
+        find_hazards=context.find_hazards,
         on_message={
-            "reopen": born.reopen_logs,
+            "reopen": context.reopen_logs,
             "adopt": lambda message: _adopt(lobby, doors[0], message),
             "housed": relief.obey_housed,
         },
     ).run()
-    if born.access_log is not None:
-        born.access_log.tell_drops()
+    if context.access_log is not None:
+        context.access_log.tell_drops()
     if promotion is not None:
-        _leave_no_trace(born, lobby, signals)
+        _leave_no_trace(context, lobby, signals)
     return promotion
 
 
 def _open_lobby(
-    born: Birthright,
+    context: WorkerContext,
     doors: Sequence[Door],
     service: Service,
     deadlines: ClientDeadlines,
 ) -> Lobby:
     return Lobby(
         doors,
-        born.bell,
-        size=born.settings.lobby_size,
-        body_buffer=born.settings.body_buffer,
+        context.bell,
+        size=context.settings.lobby_size,
+        body_buffer=context.settings.body_buffer,
         deadlines=deadlines,
         refuse=service.refuse,
-        notice=born.log.warning,
+        notice=context.log.warning,
     )
 
 
@@ -141,19 +141,22 @@ def _put_on_call(relief: Relief, settings: Settings) -> None:
 
 
 def _open_service(
-    born: Birthright, gateway: Gateway, slot: WorkerSlot, deadlines: ClientDeadlines
+    context: WorkerContext,
+    gateway: Gateway,
+    slot: WorkerSlot,
+    deadlines: ClientDeadlines,
 ) -> Service:
     return Service(
-        born.settings,
+        context.settings,
         gateway=gateway,
         slot=slot,
-        log=born.log,
-        access_log=born.access_log,
+        log=context.log,
+        access_log=context.access_log,
         deadlines=deadlines,
     )
 
 
-def _leave_no_trace(born: Birthright, lobby: Lobby, signals: SignalPipe) -> None:
+def _leave_no_trace(context: WorkerContext, lobby: Lobby, signals: SignalPipe) -> None:
     """Close what a worker has open, and hear signals no more.
 
     Not by leaving it to the garbage collector: an exception that the application
@@ -162,11 +165,11 @@ def _leave_no_trace(born: Birthright, lobby: Lobby, signals: SignalPipe) -> None
     have_no_secrets()
     signals.leave()
     signal.signal(RELIEVE, signal.SIG_DFL)
-    born.grip.let_go()
+    context.grip.let_go()
     faulthandler.unregister(DUMP_STACKS)
     lobby.close()
-    born.channel.close()
-    for _, listener in born.listeners:
+    context.channel.close()
+    for _, listener in context.listeners:
         listener.close()
 
 
@@ -208,8 +211,8 @@ def _bound_the_last_request(slot: WorkerSlot, grip: Grip, grace: float) -> Handl
     return bound
 
 
-def _doors(born: Birthright) -> list[Door]:
-    settings = born.settings
+def _doors(context: WorkerContext) -> list[Door]:
+    settings = context.settings
     terms = Terms(
         limits=Limits(
             line=settings.limit_request_line,
@@ -235,7 +238,7 @@ def _doors(born: Birthright) -> list[Door]:
             trusted_peers,
             proxies=proxies if settings.proxy_protocol else None,
         )
-        for protocol, listener in born.listeners
+        for protocol, listener in context.listeners
     ]
 
 

@@ -12,29 +12,29 @@ from setproctitle import setproctitle
 from prefork.system.command import Command
 from prefork.system.execution import make_blocking
 from prefork.system.signals import CATCHABLE, DUMP_STACKS, SignalPipe, unblock_all
-from prefork.worker.birth import IGNORED, Birthright
+from prefork.worker.birth import IGNORED, WorkerContext
 from prefork.worker.keeper import END, LEAVE, Keeper, Patience
 from prefork.worker.limits import spread_lifespan
 
 
-def keep(born: Birthright, command: Command) -> None:
+def keep(context: WorkerContext, command: Command) -> None:
     """Keep the program running; returns when that has retired in good order.
 
     Ends the process as the program has ended, if that was otherwise.
     """
-    settings = born.settings
-    _, listener = born.listeners[0]
+    settings = context.settings
+    _, listener = context.listeners[0]
     make_blocking(listener)
     signals = SignalPipe((*LEAVE, *END, *IGNORED, DUMP_STACKS))
     setproctitle(
-        f"prefork: worker {born.slot} gen {born.generation} [{settings.title}]"
+        f"prefork: worker {context.slot} gen {context.generation} [{settings.title}]"
     )
     keeper = Keeper(
         command,
         listener=listener,
-        channel=born.channel,
+        channel=context.channel,
         signals=signals,
-        slot=born.scoreboard.worker_slot(born.slot),
+        slot=context.scoreboard.worker_slot(context.slot),
         lifespan=spread_lifespan(
             requests=0,
             jitter=0,
@@ -45,8 +45,8 @@ def keep(born: Birthright, command: Command) -> None:
         ),
         patience=Patience(settle=settings.settle, grace=settings.graceful_timeout),
         retire_signal=signal.Signals[f"SIG{settings.retire_signal}"],
-        log=born.log,
-        reopen_logs=born.reopen_logs,
+        log=context.log,
+        reopen_logs=context.reopen_logs,
     )
     status = keeper.run()
     if not _is_farewell(status, keeper, settings.retire_signal):
