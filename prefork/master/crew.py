@@ -16,11 +16,11 @@ from prefork.master import crashes
 from prefork.master.crashes import Crashes
 from prefork.master.deadlines import Deadlines
 from prefork.master.generation import Generation
-from prefork.master.obituary import OUT_OF_MEMORY, Obituary
 from prefork.master.reactor import Reactor
 from prefork.master.relief import Relief
 from prefork.master.roster import Member, Roster
 from prefork.master.states import TRANSITIONS, Action, Event, State
+from prefork.master.worker_exit import OUT_OF_MEMORY, WorkerExit
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import SECOND, Scoreboard
 from prefork.system.channel import Channel, Message, adopt, pair
@@ -34,7 +34,7 @@ class Crew:
     """All workers: has them forked, hears them, tells, signals and buries them.
 
     `on_ready(member)`, `on_failure(member, text)`, which is that the application
-    cannot be loaded, and `on_exit(obituary)` tell the master.
+    cannot be loaded, and `on_exit(worker_exit)` tell the master.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Crew:
         *,
         on_ready: Callable[[Member], None],
         on_failure: Callable[[Member, str], None],
-        on_exit: Callable[[Obituary], None],
+        on_exit: Callable[[WorkerExit], None],
     ) -> None:
         self.roster = roster
         self._scoreboard = scoreboard
@@ -273,7 +273,7 @@ class Crew:
         return describe_exit(code)
 
     def _bury(self, member: Member, cause: str) -> None:
-        obituary = Obituary(
+        worker_exit = WorkerExit(
             member,
             self._scoreboard.read(member.slot),
             member.state,
@@ -281,16 +281,16 @@ class Crew:
             time.monotonic(),
         )
         self._apply(member, Event.EXITED)
-        if end_orphan(obituary.tenant.program):
-            self.log.info("ended program", pid=obituary.tenant.program)
-        self._on_exit(obituary)
-        if obituary.is_failure and obituary.tenant.is_busy:
-            self._suspect(obituary)
+        if end_orphan(worker_exit.tenant.program):
+            self.log.info("ended program", pid=worker_exit.tenant.program)
+        self._on_exit(worker_exit)
+        if worker_exit.is_failure and worker_exit.tenant.is_busy:
+            self._suspect(worker_exit)
 
-    def _suspect(self, obituary: Obituary) -> None:
+    def _suspect(self, worker_exit: WorkerExit) -> None:
         """A worker has died serving this request; have others too?"""
-        request, now = obituary.tenant.request, time.monotonic()
-        generation = obituary.member.generation
+        request, now = worker_exit.tenant.request, time.monotonic()
+        generation = worker_exit.member.generation
         if suspect := self.crashes.record(request, now, generation=generation):
             within = f"{crashes.WITHIN:g} s"
             self.log.error(

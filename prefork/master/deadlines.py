@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from prefork.master.obituary import OVERDUE_REQUEST, TOO_LATE
 from prefork.master.roster import Member, Roster
 from prefork.master.states import State
+from prefork.master.worker_exit import OVERDUE_REQUEST, TOO_LATE
 from prefork.monitor.log import Log
 from prefork.monitor.scoreboard import SECOND, Scoreboard, Tenant
 

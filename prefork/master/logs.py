@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from prefork.errors import SystemRefusal
-from prefork.master.obituary import Obituary
+from prefork.master.worker_exit import WorkerExit
 from prefork.monitor.access import AccessLog, Entry, Sink
 from prefork.monitor.log import Log, is_journal
 from prefork.monitor.outlet import Outlet, open_file
@@ -136,16 +136,16 @@ class Logs:
         found = {name: fd for name, fd in picked.items() if fd is not None}
         return list(found), list(found.values())
 
-    def write_cut_request(self, settings: Settings, obituary: Obituary) -> None:
+    def write_cut_request(self, settings: Settings, worker_exit: WorkerExit) -> None:
         """The access line of the request that a worker took with it.
 
         504 for one that was over its deadline, else 502; the client has seen its
         connection close.
         """
         sink = self._sinks.get(settings.access_logfile)
-        if sink is None or not obituary.tenant.is_busy:
+        if sink is None or not worker_exit.tenant.is_busy:
             return
-        peer, method, target = (obituary.tenant.request + "  ").split(" ", 2)
+        peer, method, target = (worker_exit.tenant.request + "  ").split(" ", 2)
         format, kind = settings.access_logformat, settings.log_format
         fd = self.access_descriptor(settings)
         journal = fd is not None and is_journal(fd, os.environ)
@@ -157,13 +157,13 @@ class Logs:
                     "REQUEST_URI": target.rstrip(" "),
                     "SERVER_PROTOCOL": "HTTP/1.1",
                 },
-                status=504 if obituary.was_overdue else 502,
+                status=504 if worker_exit.was_overdue else 502,
                 headers=[],
                 sent=0,
-                seconds=obituary.request_seconds,
-                started=time.time() - obituary.request_seconds,
-                pid=obituary.member.pid,
-                note=obituary.cause,
+                seconds=worker_exit.request_seconds,
+                started=time.time() - worker_exit.request_seconds,
+                pid=worker_exit.member.pid,
+                note=worker_exit.cause,
             )
         )
 

@@ -121,7 +121,7 @@ class Master:
             self._log,
             on_ready=lambda member: self._news.worker_is_ready(member),
             on_failure=lambda member, text: self._news.worker_cannot_load(member, text),
-            on_exit=lambda obituary: self._news.worker_exited(obituary),
+            on_exit=lambda worker_exit: self._news.worker_exited(worker_exit),
         )
 
     def _make_templates(self) -> Templates:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from prefork.errors import EXIT_REFUSED
 from prefork.master.generation import Generation, Stage
-from prefork.master.obituary import Obituary
 from prefork.master.parts import Parts
 from prefork.master.roster import Member
 from prefork.master.sharing import share
+from prefork.master.worker_exit import WorkerExit
 
 
 class News:
@@ -68,27 +68,27 @@ class News:
         elif not self._parts.succession.worker_cannot_load(member, text):
             self._log.error("cannot load application", **member.name, text=text)
 
-    def worker_exited(self, obituary: Obituary) -> None:
+    def worker_exited(self, worker_exit: WorkerExit) -> None:
         """A worker is no more: was it to be, and what follows?"""
-        parts, member = self._parts, obituary.member
+        parts, member = self._parts, worker_exit.member
         generation = parts.templates.generations.get(member.generation)
-        obituary.log(self._log)
-        if generation is not None and obituary.is_proven:
+        worker_exit.log(self._log)
+        if generation is not None and worker_exit.is_proven:
             generation.backoff.succeeded(member.ordered_at)
         settings = (generation or parts.staff.target).settings
-        parts.logs.write_cut_request(settings, obituary)
+        parts.logs.write_cut_request(settings, worker_exit)
         if parts.stop.is_going_on:
-            parts.stop.count(obituary)
-        elif obituary.is_failure:
-            self._blame(obituary, generation)
+            parts.stop.count(worker_exit)
+        elif worker_exit.is_failure:
+            self._blame(worker_exit, generation)
 
-    def _blame(self, obituary: Obituary, generation: Generation | None) -> None:
+    def _blame(self, worker_exit: WorkerExit, generation: Generation | None) -> None:
         """It died before its time: back off, roll back, or just replace it."""
-        if not self.is_proven and not obituary.member.refusal:
-            self._parts.stop.fail(f"a worker died at start: {obituary.cause}")
-        elif self._parts.succession.worker_died(obituary):
+        if not self.is_proven and not worker_exit.member.refusal:
+            self._parts.stop.fail(f"a worker died at start: {worker_exit.cause}")
+        elif self._parts.succession.worker_died(worker_exit):
             pass  # it is made up for, or the reload is undone
-        elif generation is not None and not obituary.is_proven:
+        elif generation is not None and not worker_exit.is_proven:
             self._back_off(generation)
 
     def _back_off(self, generation: Generation) -> None:

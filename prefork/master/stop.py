@@ -7,9 +7,9 @@ from collections.abc import Callable
 from prefork.errors import EXIT_APPLICATION, EXIT_CUT, EXIT_OK
 from prefork.master.crew import Crew
 from prefork.master.listeners import Listeners
-from prefork.master.obituary import AT_ONCE, Obituary
 from prefork.master.roster import Member
 from prefork.master.states import State
+from prefork.master.worker_exit import AT_ONCE, WorkerExit
 from prefork.monitor.log import Log
 
 STOPPING = "the server is stopping"  # why nothing else is begun, or goes on
@@ -87,9 +87,9 @@ class Stop:
         for member in self._crew.members():
             self._crew.kill(member, "the start has failed")
 
-    def count(self, obituary: Obituary) -> None:
+    def count(self, worker_exit: WorkerExit) -> None:
         """A worker has left: what has it taken with it?"""
-        self.cut += obituary.unanswered
+        self.cut += worker_exit.unanswered
 
     def finish(self) -> int:
         """All processes are gone; returns the exit status."""

@@ -21,7 +21,6 @@ from prefork.master.fixed import keep_fixed
 from prefork.master.generation import Generation, Stage
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
-from prefork.master.obituary import Obituary
 from prefork.master.probation import Probation
 from prefork.master.reactor import Reactor
 from prefork.master.refork import Reforks
@@ -31,6 +30,7 @@ from prefork.master.staff import Staff
 from prefork.master.stop import STOPPING
 from prefork.master.templates import Templates
 from prefork.master.watcher import Watcher
+from prefork.master.worker_exit import WorkerExit
 from prefork.settings import Settings
 from prefork.system.listen import Listener
 
@@ -296,25 +296,25 @@ class Succession:
         self.reload.worker_failed(text, was_ready=False)
         return True
 
-    def worker_died(self, obituary: Obituary) -> bool:
+    def worker_died(self, worker_exit: WorkerExit) -> bool:
         """Before its time, and not because it was told to."""
-        member = obituary.member
-        if self._is_old_trouble(obituary):
+        member = worker_exit.member
+        if self._is_old_trouble(worker_exit):
             return False
-        reason = f"a new worker died: {obituary.cause}"
-        if obituary.tenant.is_busy:
-            reason += f", serving {method_and_path(obituary.tenant.request)}"
+        reason = f"a new worker died: {worker_exit.cause}"
+        if worker_exit.tenant.is_busy:
+            reason += f", serving {method_and_path(worker_exit.tenant.request)}"
         if self.reload is not None and self._is_candidate(member):
             self.reload.worker_failed(reason, was_ready=bool(member.ready_at))
             return True
         is_new = member.generation == self._staff.target.number
-        if self._probation is not None and is_new and not obituary.is_proven:
-            self._probation.worker_died(reason, obituary.now)
+        if self._probation is not None and is_new and not worker_exit.is_proven:
+            self._probation.worker_died(reason, worker_exit.now)
         return False  # it may have to be replaced: with back-off
 
-    def _is_old_trouble(self, obituary: Obituary) -> bool:
+    def _is_old_trouble(self, worker_exit: WorkerExit) -> bool:
         """Was it a request that has killed workers of the code before as well?"""
-        tenant, generation = obituary.tenant, obituary.member.generation
+        tenant, generation = worker_exit.tenant, worker_exit.member.generation
         if not tenant.is_busy or not self._crew.crashes.is_old(
             tenant.request, generation
         ):

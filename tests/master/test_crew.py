@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from prefork.master.crew import Crew
-from prefork.master.obituary import Obituary
 from prefork.master.reactor import Reactor
 from prefork.master.roster import Member, Roster
+from prefork.master.worker_exit import WorkerExit
 from prefork.monitor.log import Log
 from prefork.monitor.outlet import Outlet
 from prefork.monitor.scoreboard import Scoreboard
@@ -45,7 +45,7 @@ class Stage:
 
     def __init__(self, log: Log) -> None:
         self.template = Generation()
-        self.buried: list[Obituary] = []
+        self.ended: list[WorkerExit] = []
         self.crew = Crew(
             Roster(slots=8),
             Scoreboard(),
@@ -53,7 +53,7 @@ class Stage:
             log,
             on_ready=lambda member: None,
             on_failure=self._kill_all,
-            on_exit=self.buried.append,
+            on_exit=self.ended.append,
         )
 
     def _kill_all(self, member: Member, text: str) -> None:
@@ -76,6 +76,4 @@ def test_who_is_reaped_before_it_was_heard_is_not_signalled(stage: Stage) -> Non
     os.waitpid(second, 0)
     assert stage.crew.exited(first, 70)
     assert stage.crew.members() == []
-    assert {each.member.pid: each.exit for each in stage.buried}[
-        first
-    ] == "exit code 70"
+    assert {each.member.pid: each.how for each in stage.ended}[first] == "exit code 70"
