@@ -1,6 +1,8 @@
 """What is told of copies: nothing that only they know."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from serving import eventually
@@ -48,17 +50,18 @@ def test_the_tables_have_dashes(keeper: Keeper, program: str) -> None:
 def test_systemd_is_told_of_neither_load_nor_requests(
     keeper: Keeper, program: str
 ) -> None:
-    systemd = NotifySocket(keeper.directory / "notify")
-    keeper.keep(program, options=TWO, env={"NOTIFY_SOCKET": systemd.address})
-    line = "2/2 serve, gen 1, queue 0"
-    eventually(lambda: line in systemd.lines("STATUS"), within=20)
-    systemd.close()
+    with closing(NotifySocket(keeper.directory / "notify")) as systemd:
+        keeper.keep(program, options=TWO, env={"NOTIFY_SOCKET": systemd.address})
+        line = "2/2 serve, gen 1, queue 0"
+        eventually(lambda: line in systemd.lines("STATUS"), within=20)
 
 
 def test_a_stop_does_not_tell_how_many_are_busy(keeper: Keeper, program: str) -> None:
     keeper.keep(program, options=TWO)
-    with keeper.pending("/500") as answered:
-        stop = keeper.control("stop")
+    with keeper.pending("/held") as answered, ThreadPoolExecutor(1) as operator:
+        stop = operator.submit(keeper.control, "stop")
+        keeper.wait_log("received command verb=stop")
+        keeper.release()
         assert answered()
-    assert stop.returncode == 0
-    assert "2 workers to go\n" in stop.stdout
+        assert stop.result().returncode == 0
+    assert "2 workers to go\n" in stop.result().stdout

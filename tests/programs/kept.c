@@ -4,7 +4,8 @@
  *
  * Says TEXT on stderr when it starts; exits with N at once; ignores what asks it to
  * leave; has a child that never ends.  A request for /MS/... takes so many
- * milliseconds; one for /crash, /leave or /fail is its last.
+ * milliseconds, one for /held until there is a file `go` where it was started; one
+ * for /crash, /leave or /fail is its last.
  */
 #include <fcgi_stdio.h>
 #undef fprintf
@@ -37,6 +38,8 @@ int main(int argc, char **argv)
         if (getenv("REQUEST_URI")) /* gone when the request is finished */
             strncpy(path, getenv("REQUEST_URI"), sizeof path - 1);
         usleep(1000 * atoi(path + 1));
+        while (!strcmp(path, "/held") && access("go", F_OK))
+            usleep(10000);
         FCGI_printf("Content-Type: text/plain\r\n\r\n%d", getpid());
         FCGI_Finish();
         if (!strcmp(path, "/crash"))

@@ -141,5 +141,9 @@ class Wire(Connection):
 def connect(path: str, *, timeout: float = 15.0) -> Wire:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(timeout)
-    connection.connect(path)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
     return Wire(connection)

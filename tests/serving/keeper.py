@@ -36,7 +36,8 @@ class Keeper(Server):
         """Start it with short patience."""
         here = () if "-b" in options else ("-b", f"unix:{self.socket}")
         arguments = ("exec", *here, "--socket-mode", "666")
-        short = () if "--settle" in options else ("--settle", "0.2")
+        is_said = {"--settle", "--config"} & {*options}
+        short = () if is_said else ("--settle", "0.2")
         self.start(
             *(*arguments, *short, *options, "--", *command),
             program="prefork.cli.control",
@@ -74,11 +75,18 @@ class Keeper(Server):
 
     @contextmanager
     def pending(self, *paths: str) -> Iterator[Callable[[], bool]]:
-        """Ask for all of them at once; were they answered? tells who is called."""
+        """Ask for all of them at once; were they answered? tells who is called.
+
+        Of paths that take long enough to be seen while they are served.
+        """
         with ThreadPoolExecutor(len(paths)) as threads:
             answers = [threads.submit(self.ask, path, timeout=30.0) for path in paths]
             eventually(self._is_serving)
             yield lambda: all(answer.result() for answer in answers)
+
+    def release(self) -> None:
+        """Let those requests go on which are held."""
+        (self.directory / "go").touch()
 
     def _is_serving(self) -> bool:
         """Has somebody accepted?  There is a connection then."""
