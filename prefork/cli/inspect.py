@@ -18,7 +18,7 @@ from prefork.errors import EXIT_OK, CommandError, PreforkError
 from prefork.monitor.block import leave_plain, paint
 from prefork.monitor.transcript import Page
 from prefork.protocols.watching.table import SCRIPTS
-from prefork.system.address import Address, Kind
+from prefork.system.address import Address, AddressKind
 from prefork.system.listen import Listener, close, open_listener
 from prefork.system.relay import Observer, Relay
 
@@ -98,7 +98,7 @@ async def run(relay: Relay, welcome: str) -> None:
 def opened_beside(target: Address, listen: Address) -> Iterator[Listener]:
     """A listener; its file, if any, is for those for whom that of the target is."""
     mode, owner = 0o660, None
-    if Kind.UNIX is listen.kind is target.kind and os.path.exists(target.path):
+    if AddressKind.UNIX is listen.kind is target.kind and os.path.exists(target.path):
         status = os.stat(target.path)
         mode = status.st_mode & 0o777
         owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prefork.protocols.asking.table import WORDINGS
 from prefork.protocols.table import DEFAULT_PROTOCOL
-from prefork.system.address import EVERY_INTERFACE, Address, Kind, parse_address
+from prefork.system.address import EVERY_INTERFACE, Address, AddressKind, parse_address
 
 LOOPBACK = "127.0.0.1"
 CGI = "cgi"  # a program, and no connection
@@ -38,7 +38,9 @@ class Place:
     def host(self) -> str:
         """What Host: says: the address, or localhost if that is no HTTP server's."""
         address = self.address
-        if address is None or address.kind is not Kind.TCP or self.protocol != "http":
+        if address is None or self.protocol != "http":
+            return "localhost"
+        if address.kind is not AddressKind.TCP:
             return "localhost"
         return address.place.removesuffix(f":{USUAL_PORTS['http']}")
 

@@ -26,7 +26,7 @@ _HOST_PORT = re.compile(r"(?:(\[[^]]*\]|[^:\[\]]*):)?([^:\[\]]*)")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
-class Kind(Enum):
+class AddressKind(Enum):
     """What the system calls the place."""
 
     TCP = "tcp"
@@ -39,7 +39,7 @@ class Kind(Enum):
 class Address:
     """A place to listen, and the protocol to speak there."""
 
-    kind: Kind
+    kind: AddressKind
     protocol: str = DEFAULT_PROTOCOL
     host: str = ""  # TCP: a name or a literal, without brackets
     port: int = 0  # TCP: 0 lets the kernel choose
@@ -53,14 +53,14 @@ class Address:
     def place(self) -> str:
         """Where, whatever is spoken there."""
         match self.kind:
-            case Kind.TCP:
+            case AddressKind.TCP:
                 host = f"[{self.host}]" if ":" in self.host else self.host
                 return f"{host}:{self.port}"
-            case Kind.UNIX:
+            case AddressKind.UNIX:
                 return f"unix:{self.path}"
-            case Kind.ABSTRACT:
+            case AddressKind.ABSTRACT:
                 return f"unix:@{self.path}"
-            case Kind.FD:
+            case AddressKind.FD:
                 return f"fd://{self.number}"
 
     @property
@@ -93,7 +93,7 @@ def parse_bind(text: str, *, protocols: Set[str] = PROTOCOLS.keys()) -> Address:
     """The address to listen on; ConfigError says what is wrong with `text`."""
     try:
         address = parse_address(text, protocols=protocols)
-        if address.kind is Kind.TCP and address.protocol == GUESSING:
+        if address.kind is AddressKind.TCP and address.protocol == GUESSING:
             _check_loopback(address.host)
         return address
     except ValueError as error:
@@ -131,8 +131,8 @@ def _split_protocol(text: str) -> tuple[str, str]:
 
 def _parse_unix(protocol: str, path: str) -> Address:
     path = path.removeprefix("//")  # unix:///run/app.sock is unix:/run/app.sock
-    kind = Kind.ABSTRACT if path.startswith("@") else Kind.UNIX
-    path = path.removeprefix("@") if kind is Kind.ABSTRACT else path
+    kind = AddressKind.ABSTRACT if path.startswith("@") else AddressKind.UNIX
+    path = path.removeprefix("@") if kind is AddressKind.ABSTRACT else path
     if not path:
         raise ValueError("the path is missing (write unix:/run/app.sock)")
     if len(os.fsencode(path)) > LONGEST_PATH:
@@ -145,7 +145,7 @@ def _parse_fd(protocol: str, number: str) -> Address:
         raise ValueError("not a file descriptor (write fd://3)")
     if len(number) > LONGEST_NUMBER:
         raise ValueError(f"{number} is beyond all file descriptors")
-    return Address(Kind.FD, protocol, number=int(number))
+    return Address(AddressKind.FD, protocol, number=int(number))
 
 
 def _parse_tcp(protocol: str, place: str) -> Address:
@@ -159,7 +159,7 @@ def _parse_tcp(protocol: str, place: str) -> Address:
         raise ValueError(f"{port!r} is not a port (write HOST:PORT)")
     if len(port) > 5 or int(port) > 65535:
         raise ValueError(f"port {port} is beyond 65535")
-    return Address(Kind.TCP, protocol, host=_parse_host(host), port=int(port))
+    return Address(AddressKind.TCP, protocol, host=_parse_host(host), port=int(port))
 
 
 def _parse_host(host: str | None) -> str:

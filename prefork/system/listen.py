@@ -16,7 +16,7 @@ from typing import Any
 
 from prefork.errors import SystemRefusal
 from prefork.system import stdin
-from prefork.system.address import Address, Kind, parse_bind
+from prefork.system.address import Address, AddressKind, parse_bind
 from prefork.system.queue import read_queue
 from prefork.system.socketfile import (
     FileIdentity,
@@ -31,14 +31,16 @@ Owner = tuple[int, int]  # user and group; -1 leaves one as it is
 Target = tuple[object, ...] | str
 
 ADVICE = {
-    (Kind.TCP, errno.EACCES): "run as root, or use socket activation",
-    (Kind.UNIX, errno.EACCES): "make its directory writable for this user",
-    (Kind.UNIX, errno.EPERM): "only root gives a socket to another owner",
-    (Kind.UNIX, errno.ENOENT): "make its directory first",
-    (Kind.TCP, errno.EADDRNOTAVAIL): "no interface of this machine has this address",
-    (Kind.TCP, errno.EADDRINUSE): "another server listens there",
-    (Kind.UNIX, errno.EADDRINUSE): "another server listens there",
-    (Kind.ABSTRACT, errno.EADDRINUSE): "another server listens there",
+    (AddressKind.TCP, errno.EACCES): "run as root, or use socket activation",
+    (AddressKind.UNIX, errno.EACCES): "make its directory writable for this user",
+    (AddressKind.UNIX, errno.EPERM): "only root gives a socket to another owner",
+    (AddressKind.UNIX, errno.ENOENT): "make its directory first",
+    (AddressKind.TCP, errno.EADDRNOTAVAIL): (
+        "no interface of this machine has this address"
+    ),
+    (AddressKind.TCP, errno.EADDRINUSE): "another server listens there",
+    (AddressKind.UNIX, errno.EADDRINUSE): "another server listens there",
+    (AddressKind.ABSTRACT, errno.EADDRINUSE): "another server listens there",
 }
 
 
@@ -147,7 +149,7 @@ def open_listener(
     While the address is in use, try again after `pause` seconds, `tries` times in
     all: a server that is being restarted may not have left yet.
     """
-    if address.kind is Kind.FD:
+    if address.kind is AddressKind.FD:
         return _adopt(address)
     for left in reversed(range(tries)):
         try:
@@ -165,14 +167,14 @@ def recover(address: Address, left: list[socket.socket]) -> Listener | None:
     It is taken from `left`.  The file of a unix socket has to be there still; nobody
     else can have bound it, as long as that socket listens.
     """
-    if address.kind is Kind.FD:
+    if address.kind is AddressKind.FD:
         return None
     family, target = _resolve(address)
     for sock in left:
         if sock.family != family or _name(sock) != target:
             continue
-        identity = identify(address.path) if address.kind is Kind.UNIX else None
-        if address.kind is Kind.UNIX and identity is None:
+        identity = identify(address.path) if address.kind is AddressKind.UNIX else None
+        if address.kind is AddressKind.UNIX and identity is None:
             continue
         left.remove(sock)
         sock.setblocking(False)
@@ -191,9 +193,9 @@ def _open(address: Address, backlog: int, mode: int, owner: Owner | None) -> Lis
     listener = Listener(address, socket.socket(family, socket.SOCK_STREAM))
     try:
         listener.socket.setblocking(False)
-        if address.kind is Kind.TCP:
+        if address.kind is AddressKind.TCP:
             _bind_tcp(listener.socket, target)
-        elif address.kind is Kind.ABSTRACT:
+        elif address.kind is AddressKind.ABSTRACT:
             listener.socket.bind(target)
         else:
             listener.identity = bind_file(listener.socket, address.path, mode=mode)
@@ -220,9 +222,9 @@ def adjust(listener: Listener, backlog: int, mode: int, owner: Owner | None) -> 
 
 
 def _resolve(address: Address) -> tuple[socket.AddressFamily, Target]:
-    if address.kind is Kind.UNIX:
+    if address.kind is AddressKind.UNIX:
         return socket.AF_UNIX, address.path
-    if address.kind is Kind.ABSTRACT:
+    if address.kind is AddressKind.ABSTRACT:
         return socket.AF_UNIX, f"\0{address.path}"
     flags = socket.AI_PASSIVE | (socket.AI_NUMERICHOST if address.meaning else 0)
     try:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prefork.errors import SystemRefusal
-from prefork.system.address import Address, Kind, parse_bind
+from prefork.system.address import Address, AddressKind, parse_bind
 from prefork.system.listen import Listener, open_listener
 
 AUTOMATIC, NOWHERE = "auto", "none"
@@ -63,7 +63,8 @@ def open_door(where: str) -> Listener | None:
     # A master of another pid namespace may have our pid, and so our name.
     for more in ("", *(f".{number}" for number in range(1, NAMES))):
         try:
-            return _open(Address(Kind.ABSTRACT, path=f"prefork/{os.getpid()}{more}"))
+            path = f"prefork/{os.getpid()}{more}"
+            return _open(Address(AddressKind.ABSTRACT, path=path))
         except SystemRefusal as refusal:
             if not _is_taken(refusal):
                 raise

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from prefork.system.address import Address, Kind, parse_bind
+from prefork.system.address import Address, AddressKind, parse_bind
 
 PATIENCE = 6.0  # seconds, of the 10 that a CHECK has (prefork/master/check.py)
 
@@ -71,5 +71,5 @@ def understand(binds: Iterable[str], found: Iterable[str]) -> Iterator[Address]:
     """The addresses, each with the meaning of its name as look_up() has found it."""
     meanings: Mapping[str, str] = dict(pair.split("=", 1) for pair in found)
     for address in map(parse_bind, binds):
-        is_found = address.kind is Kind.TCP and address.host in meanings
+        is_found = address.kind is AddressKind.TCP and address.host in meanings
         yield replace(address, meaning=meanings[address.host]) if is_found else address

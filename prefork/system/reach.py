@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prefork.errors import TimedOut, Unreachable
-from prefork.system.address import Address, Kind
+from prefork.system.address import Address, AddressKind
 from prefork.system.local import connect
 
 LEAST = 0.001  # seconds: the system takes 0 for as long as it likes, and no less
@@ -18,7 +18,7 @@ def reach(address: Address, *, within: float) -> socket.socket:
     """Connect; Unreachable, or TimedOut, says why that is not possible."""
     within = max(within, LEAST)
     try:
-        if address.kind is Kind.TCP:
+        if address.kind is AddressKind.TCP:
             return socket.create_connection((address.host, address.port), within)
         return connect(address.place.removeprefix("unix:"), timeout=within)
     except (TimeoutError, BlockingIOError):

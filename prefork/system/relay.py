@@ -13,7 +13,7 @@ from typing import Protocol
 
 from prefork.errors import Unreachable
 from prefork.protocols.watching.events import Side
-from prefork.system.address import Address, Kind
+from prefork.system.address import Address, AddressKind
 from prefork.system.listen import Listener
 from prefork.system.reach import refuse
 
@@ -148,10 +148,10 @@ async def reach_in_time(target: Address) -> socket.socket:
 
 
 async def _reach(target: Address) -> socket.socket:
-    if target.kind is Kind.TCP:
+    if target.kind is AddressKind.TCP:
         return await _reach_host(target.host, target.port)
     # unix(7): an abstract name begins with a NUL.
-    mark = "\0" if target.kind is Kind.ABSTRACT else ""
+    mark = "\0" if target.kind is AddressKind.ABSTRACT else ""
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         while True:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prefork.cli.pointing import Place, parse_end, parse_place, parse_target
-from prefork.system.address import Address, Kind
+from prefork.system.address import Address, AddressKind
 
 PLACES = [
     ("http://localhost:8000/a?b", "http", "localhost:8000", "/a?b"),
@@ -104,9 +104,9 @@ def test_a_target_begins_with_a_slash() -> None:
 @pytest.mark.parametrize(
     ("text", "protocol", "address"),
     [
-        ("unix:a", "", Address(Kind.UNIX, path="a")),
-        ("scgi://:4000", "scgi", Address(Kind.TCP, host="0.0.0.0", port=4000)),
-        ("auto+unix:a", "auto", Address(Kind.UNIX, path="a")),
+        ("unix:a", "", Address(AddressKind.UNIX, path="a")),
+        ("scgi://:4000", "scgi", Address(AddressKind.TCP, host="0.0.0.0", port=4000)),
+        ("auto+unix:a", "auto", Address(AddressKind.UNIX, path="a")),
     ],
 )
 def test_an_end_to_look_at_may_name_no_protocol(

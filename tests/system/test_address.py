@@ -5,32 +5,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefork.errors import ConfigError
-from prefork.system.address import Address, Kind, parse_bind, same
+from prefork.system.address import Address, AddressKind, parse_bind, same
 
 FAMILY = frozenset({"http", "fastcgi", "scgi", "uwsgi"})
 
 MEANINGS = [
-    ("127.0.0.1:8000", Address(Kind.TCP, host="127.0.0.1", port=8000)),
-    ("http://127.0.0.1:8000", Address(Kind.TCP, host="127.0.0.1", port=8000)),
-    ("LocalHost:80", Address(Kind.TCP, host="localhost", port=80)),
-    (":8000", Address(Kind.TCP, host="0.0.0.0", port=8000)),
-    ("a.example.org.:80", Address(Kind.TCP, host="a.example.org.", port=80)),
-    ("x" * 63 + ":80", Address(Kind.TCP, host="x" * 63, port=80)),
-    ("8000", Address(Kind.TCP, host="0.0.0.0", port=8000)),
-    ("127.0.0.1:0", Address(Kind.TCP, host="127.0.0.1", port=0)),
-    ("[::1]:8000", Address(Kind.TCP, host="::1", port=8000)),
-    ("[0:0::0:1]:80", Address(Kind.TCP, host="::1", port=80)),
-    ("[fe80::1%eth0]:80", Address(Kind.TCP, host="fe80::1%eth0", port=80)),
-    ("FastCGI://[::]:9000", Address(Kind.TCP, "fastcgi", host="::", port=9000)),
-    ("unix:/run/app.sock", Address(Kind.UNIX, path="/run/app.sock")),
-    ("unix:///run/app.sock", Address(Kind.UNIX, path="/run/app.sock")),
-    ("unix:a+unix:b://c", Address(Kind.UNIX, path="a+unix:b://c")),
-    ("scgi+unix:/run/a b", Address(Kind.UNIX, "scgi", path="/run/a b")),
-    ("unix:" + "x" * 107, Address(Kind.UNIX, path="x" * 107)),
-    ("unix:@app", Address(Kind.ABSTRACT, path="app")),
-    ("uwsgi+unix:@app", Address(Kind.ABSTRACT, "uwsgi", path="app")),
-    ("fd://3", Address(Kind.FD, number=3)),
-    ("scgi+fd://0", Address(Kind.FD, "scgi", number=0)),
+    ("127.0.0.1:8000", Address(AddressKind.TCP, host="127.0.0.1", port=8000)),
+    ("http://127.0.0.1:8000", Address(AddressKind.TCP, host="127.0.0.1", port=8000)),
+    ("LocalHost:80", Address(AddressKind.TCP, host="localhost", port=80)),
+    (":8000", Address(AddressKind.TCP, host="0.0.0.0", port=8000)),
+    ("a.example.org.:80", Address(AddressKind.TCP, host="a.example.org.", port=80)),
+    ("x" * 63 + ":80", Address(AddressKind.TCP, host="x" * 63, port=80)),
+    ("8000", Address(AddressKind.TCP, host="0.0.0.0", port=8000)),
+    ("127.0.0.1:0", Address(AddressKind.TCP, host="127.0.0.1", port=0)),
+    ("[::1]:8000", Address(AddressKind.TCP, host="::1", port=8000)),
+    ("[0:0::0:1]:80", Address(AddressKind.TCP, host="::1", port=80)),
+    ("[fe80::1%eth0]:80", Address(AddressKind.TCP, host="fe80::1%eth0", port=80)),
+    ("FastCGI://[::]:9000", Address(AddressKind.TCP, "fastcgi", host="::", port=9000)),
+    ("unix:/run/app.sock", Address(AddressKind.UNIX, path="/run/app.sock")),
+    ("unix:///run/app.sock", Address(AddressKind.UNIX, path="/run/app.sock")),
+    ("unix:a+unix:b://c", Address(AddressKind.UNIX, path="a+unix:b://c")),
+    ("scgi+unix:/run/a b", Address(AddressKind.UNIX, "scgi", path="/run/a b")),
+    ("unix:" + "x" * 107, Address(AddressKind.UNIX, path="x" * 107)),
+    ("unix:@app", Address(AddressKind.ABSTRACT, path="app")),
+    ("uwsgi+unix:@app", Address(AddressKind.ABSTRACT, "uwsgi", path="app")),
+    ("fd://3", Address(AddressKind.FD, number=3)),
+    ("scgi+fd://0", Address(AddressKind.FD, "scgi", number=0)),
 ]
 
 MALFORMED = [

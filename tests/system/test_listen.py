@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from prefork.errors import SystemRefusal
-from prefork.system.address import Address, Kind, parse_bind
+from prefork.system.address import Address, AddressKind, parse_bind
 from prefork.system.closing import close_door
 from prefork.system.listen import Listener, close, open_listener, queue_depth
 
@@ -237,7 +237,7 @@ def pass_on(sock: socket.socket) -> Address:
     """Pass a socket on by number, as a supervisor would."""
     number = os.dup(sock.fileno())
     os.set_inheritable(number, True)
-    return Address(Kind.FD, number=number)
+    return Address(AddressKind.FD, number=number)
 
 
 @every_kind
@@ -275,7 +275,7 @@ def test_refuses_an_unfit_socket_and_leaves_it_open(
 ) -> None:
     with socket.socket(type=kind) as sock:
         with pytest.raises(SystemRefusal, match=rf"listen on fd://\d+: {reason}"):
-            open_listener(Address(Kind.FD, number=sock.fileno()))
+            open_listener(Address(AddressKind.FD, number=sock.fileno()))
         os.fstat(sock.fileno())
 
 
@@ -284,12 +284,12 @@ def test_refuses_what_is_no_socket(tmp_path: Path) -> None:
         (tmp_path / "file").open("w") as file,
         pytest.raises(SystemRefusal, match="non-socket"),
     ):
-        open_listener(Address(Kind.FD, number=file.fileno()))
+        open_listener(Address(AddressKind.FD, number=file.fileno()))
 
 
 def test_refuses_a_number_that_is_not_open() -> None:
     with pytest.raises(SystemRefusal, match=r"fd://98765: bad file descriptor \(pass"):
-        open_listener(Address(Kind.FD, number=98765))
+        open_listener(Address(AddressKind.FD, number=98765))
 
 
 # The door

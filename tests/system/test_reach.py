@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from prefork.errors import TimedOut, Unreachable
-from prefork.system.address import Address, Kind
+from prefork.system.address import Address, AddressKind
 from prefork.system.reach import Program, reach
 
 
 def test_reaches_every_kind_of_address(tmp_path: Path) -> None:
     name = f"test/{os.getpid()}"
     places = {
-        Address(Kind.UNIX, path=f"{tmp_path}/s"): f"{tmp_path}/s",
-        Address(Kind.ABSTRACT, path=name): f"\0{name}",
+        Address(AddressKind.UNIX, path=f"{tmp_path}/s"): f"{tmp_path}/s",
+        Address(AddressKind.ABSTRACT, path=name): f"\0{name}",
     }
     for address, place in places.items():
         with socket.socket(socket.AF_UNIX) as listener:
@@ -25,19 +25,19 @@ def test_reaches_every_kind_of_address(tmp_path: Path) -> None:
             reach(address, within=5).close()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        reach(Address(Kind.TCP, host="localhost", port=port), within=5).close()
+        reach(Address(AddressKind.TCP, host="localhost", port=port), within=5).close()
 
 
 def test_says_why_nobody_is_there(tmp_path: Path) -> None:
     with pytest.raises(Unreachable) as caught:
-        reach(Address(Kind.UNIX, path=f"{tmp_path}/none"), within=5)
+        reach(Address(AddressKind.UNIX, path=f"{tmp_path}/none"), within=5)
     expected = f"cannot connect to unix:{tmp_path}/none: no such file or directory"
     assert str(caught.value) == expected
     assert caught.value.exit_status == 7
 
 
 def test_a_queue_that_stays_full_is_too_late(tmp_path: Path) -> None:
-    address = Address(Kind.UNIX, path=f"{tmp_path}/s")
+    address = Address(AddressKind.UNIX, path=f"{tmp_path}/s")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address.path)
         listener.listen(0)

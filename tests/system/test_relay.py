@@ -11,7 +11,7 @@ import pytest
 from serving import eventually
 
 from prefork.protocols.watching.events import Side
-from prefork.system.address import Address, Kind
+from prefork.system.address import Address, AddressKind
 from prefork.system.listen import close, open_listener
 from prefork.system.relay import RESET_ON_CLOSE, Relay
 
@@ -46,7 +46,7 @@ class Between:
 
     def __init__(self, target: Address) -> None:
         self.memory = Memory()
-        self._door = open_listener(Address(Kind.TCP, host="127.0.0.1", port=0))
+        self._door = open_listener(Address(AddressKind.TCP, host="127.0.0.1", port=0))
         self._relay = Relay(self._door, target, self.memory)
         self._thread = threading.Thread(target=asyncio.run, args=[self._run()])
         self._is_running = threading.Event()
@@ -79,7 +79,7 @@ def backend() -> Iterator[socket.socket]:
 
 
 def address_of(backend: socket.socket) -> Address:
-    return Address(Kind.TCP, host="127.0.0.1", port=backend.getsockname()[1])
+    return Address(AddressKind.TCP, host="127.0.0.1", port=backend.getsockname()[1])
 
 
 @contextmanager
@@ -172,7 +172,7 @@ def test_many_connections_at_once(backend: socket.socket) -> None:
 def test_a_target_that_is_not_there_is_said_and_the_client_reset(
     tmp_path: Path,
 ) -> None:
-    target = Address(Kind.UNIX, path=f"{tmp_path}/none")
+    target = Address(AddressKind.UNIX, path=f"{tmp_path}/none")
     with Between(target) as between:
         for number in (1, 2):
             # It comes so soon that connect(2) may be the one to tell.
@@ -187,7 +187,7 @@ def test_a_target_that_is_not_there_is_said_and_the_client_reset(
 def test_a_port_where_nobody_listens_is_said_in_the_words_of_the_system() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with Between(Address(Kind.TCP, host="127.0.0.1", port=port)) as between:
+    with Between(Address(AddressKind.TCP, host="127.0.0.1", port=port)) as between:
         try:
             between.connect().close()
         except ConnectionResetError:
@@ -197,7 +197,7 @@ def test_a_port_where_nobody_listens_is_said_in_the_words_of_the_system() -> Non
 
 
 def test_a_target_whose_queue_is_full_is_waited_for(tmp_path: Path) -> None:
-    target = Address(Kind.UNIX, path=f"{tmp_path}/s")
+    target = Address(AddressKind.UNIX, path=f"{tmp_path}/s")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(target.path)
         listener.listen(0)
