@@ -5,7 +5,7 @@ from typing import BinaryIO, Protocol
 
 from prefork.errors import ClientGone, ProtocolError
 from prefork.gateways.cgi_head import format_status
-from prefork.gateways.cgi_run import Run, Running, Timeout, describe
+from prefork.gateways.cgi_run import CgiRun, Running, Timeout, describe
 from prefork.gateways.cgi_site import Target, encode, readable
 from prefork.gateways.cgi_source import Open, Source, open_source
 from prefork.gateways.cgi_variables import complete, find_arguments, make_environment
@@ -135,7 +135,7 @@ class Cgi:
         source: Source,
         reply: Reply,
     ) -> str:
-        run = Run(
+        run = CgiRun(
             program,
             source,
             reply,

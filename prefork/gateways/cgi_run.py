@@ -45,7 +45,7 @@ class Timeout(Exception):
     """The program has been silent for too long."""
 
 
-class Run:
+class CgiRun:
     """Pumps until the program's document is complete, or its client is gone.
 
     `is_nph`: its output is a response of HTTP already (RFC 3875 5).  `told(text)` gets

@@ -77,14 +77,14 @@ class Wsgi:
         environ["wsgi.url_scheme"] = "https" if "HTTPS" in environ else "http"
         if self._tells_front_end:
             environ["wsgi.errors"] = SharedErrors(sys.stderr, reply.complain)
-        exchange = Exchange(reply)
+        call = ApplicationCall(reply)
         try:
-            chunks = self._application(environ, exchange.start_response)
+            chunks = self._application(environ, call.start_response)
             # The usual answers, and they have no close().
             if type(chunks) is list or type(chunks) is tuple:
-                exchange.relay_list(chunks)
+                call.relay_list(chunks)
             else:
-                self._relay_and_close(exchange, chunks)
+                self._relay_and_close(call, chunks)
         except ClientGone:  # not the application's failure
             raise
         # All others: a worker's signals come through a pipe, so whatever is raised
@@ -92,14 +92,16 @@ class Wsgi:
         except BaseException as error:
             self._fail(request, reply, error)
 
-    def _relay_and_close(self, exchange: "Exchange", chunks: Iterable[bytes]) -> None:
+    def _relay_and_close(
+        self, call: "ApplicationCall", chunks: Iterable[bytes]
+    ) -> None:
         """PEP 3333: close() is called however the request ended."""
         closed_by_reply = False
         try:
             if type(chunks) is FileWrapper:
-                closed_by_reply = exchange.relay_file(chunks)
+                closed_by_reply = call.relay_file(chunks)
             else:
-                exchange.relay(chunks)
+                call.relay(chunks)
         finally:
             close = getattr(chunks, "close", None)
             if close is not None and not closed_by_reply:
@@ -122,7 +124,7 @@ class Wsgi:
             reply.send(status, PAGE_HEADERS, status.encode() + b"\n", complete=True)
 
 
-class Exchange:
+class ApplicationCall:
     """One call of the application: start_response, write, and the chunks."""
 
     __slots__ = ("_headers", "_reply", "_status")
