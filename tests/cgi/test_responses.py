@@ -69,10 +69,11 @@ def test_the_answer_of_a_program_that_is_killed_does_not_look_whole(
     assert "a.cgi" in line and "SIGKILL" in line and "path=/a.cgi" in line
 
 
+@pytest.mark.slow
 def test_so_does_not_that_of_one_that_falls_silent(
     serve: Serve, sh: Write, server: Server
 ) -> None:
     sh("a.cgi", f"{HEAD} echo half; sleep 60")
-    serve("-w", "1", "--cgi-timeout", "1")
+    serve("-w", "1", "--cgi-timeout", "3")  # it has to start within them, too
     assert ask(server, "/a.cgi").endswith(b"half\n\r\n")
     server.wait_log("cannot answer.*answer=cut.*was silent")

@@ -188,11 +188,12 @@ def test_a_request_outlives_a_master_that_is_killed(
     eventually(lambda: is_gone(pid) and not server.processes())
 
 
+@pytest.mark.slow
 def test_a_program_that_hangs_does_not_outlive_master_and_worker(
     serve: Serve, sh: Write, server: Server, site: Path
 ) -> None:
     sh("a.cgi", f"sleep 60 & echo $$ $! > {site}/pids; wait")
-    serve("-w", "1", "--cgi-timeout", "1", "--graceful-timeout", "1")
+    serve("-w", "1", "--cgi-timeout", "3", "--graceful-timeout", "1")
     client = begin(server, "/a.cgi")
     pids = read_pids(site / "pids")
     server.signal(signal.SIGKILL)
@@ -273,7 +274,7 @@ def test_a_program_that_computes_for_too_long_is_ended(
 ) -> None:
     sh("a.cgi", "while :; do :; done")
     serve("-w", "1", "--cgi-cpu", "1")
-    assert server.get("/a.cgi")[0] == 500
+    assert server.get("/a.cgi", timeout=60)[0] == 500
     assert "cause=SIGKILL" in server.log or "cause=SIGXCPU" in server.log
 
 

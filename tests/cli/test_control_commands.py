@@ -277,16 +277,17 @@ def test_reload_of_bad_configuration_exits_78(server: Server, site: Site) -> Non
 
 
 def test_reload_need_not_wait(server: Server, site: Site) -> None:
-    site.publish("2", "import time; time.sleep(1)")
+    site.publish("2", site.held)
     assert prefork(server, "reload", "--no-wait").returncode == 0
     assert server.get("/version") == (200, b"1")
+    site.release()
     eventually(lambda: server.get("/version") == (200, b"2"))
 
 
 def test_an_interrupt_ends_the_waiting_not_the_reload(
     server: Server, site: Site
 ) -> None:
-    site.publish("2", "import time; time.sleep(1)")
+    site.publish("2", site.held)
     command = [sys.executable, "-m", "prefork.cli.control", "reload"]
     with subprocess.Popen(
         [*command, "--pid", str(server.pid)],
@@ -299,6 +300,7 @@ def test_an_interrupt_ends_the_waiting_not_the_reload(
         process.send_signal(signal.SIGINT)
         assert process.stdout.read().endswith("the server goes on with it\n")
     assert process.returncode == 130
+    site.release()
     eventually(lambda: server.get("/version") == (200, b"2"))
 
 

@@ -152,7 +152,8 @@ def test_lighttpd_can_start_and_stop_it(server: Server, tmp_path: Path) -> None:
         )
     try:
         server.wait_log("ready workers=1", within=20)
-        assert ask_http(front, "/hello").endswith(b"\r\n\r\nhello\n")
+        answer = eventually(lambda: ask_http(front, "/hello"))
+        assert answer.endswith(b"\r\n\r\nhello\n")
     finally:
         process.terminate()
         process.wait(20)

@@ -133,11 +133,12 @@ def test_what_takes_long_is_printed_before_it_ends(
 ) -> None:
     with looking_on(tmp_path, f"unix:{tmp_path}/seen.sock", prefork) as onlooker:
         with connect(onlooker.place) as client:
-            client.send(b"GET /sleep?s=3 HTTP/1.1\r\nHost: x\r\n\r\n")
-            eventually(lambda: "→ GET /sleep" in onlooker.seen)
+            client.send(b"PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\n")
+            eventually(lambda: "→ PUT /echo" in onlooker.seen)
             assert "= 200;" not in onlooker.seen
+            client.send(b"the rest")
             assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
-        eventually(lambda: "= 200; 0 B asked, 6 B answered, " in onlooker.seen)
+        eventually(lambda: "= 200; 8 B asked, 8 B answered, " in onlooker.seen)
         assert onlooker.seen.count("#1.1") == 1
 
 

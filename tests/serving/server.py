@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
-from serving.eventually import eventually
+from serving.eventually import PATIENCE, eventually
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,7 @@ class Server:
         """Until the master has exited; its exit status."""
         assert self.process is not None
         try:
-            return self.process.wait(within)
+            return self.process.wait(within * PATIENCE)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {within} s") from None
 

@@ -19,6 +19,13 @@ def wsgi(environ, start_response):
 """
 
 
+HELD = """\
+import os, time
+while not os.path.exists({path!r}):
+    time.sleep(0.01)
+"""
+
+
 class Site:
     """Served as `site_app:wsgi` from `directory`; /version tells which it is."""
 
@@ -35,6 +42,14 @@ class Site:
         new = self.directory / "site_app.new"
         new.write_text(TEMPLATE.format(version=version, more=more))
         new.replace(self.directory / "site_app.py")  # nobody sees the half of it
+
+    @property
+    def held(self) -> str:
+        """For publish(): its import is not over before release()."""
+        return HELD.format(path=str(self.directory / "go"))
+
+    def release(self) -> None:
+        (self.directory / "go").touch()
 
     def configure(self, **settings: object) -> None:
         """Write prefork.toml."""
