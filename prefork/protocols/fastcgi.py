@@ -32,7 +32,7 @@ from prefork.protocols.fastcgi_records import (
     parse_pairs,
     read_header,
 )
-from prefork.protocols.known import Reader
+from prefork.protocols.known import VariablesReader
 from prefork.protocols.request import Request
 from prefork.protocols.terms import Terms
 from prefork.protocols.variables import format_request_line
@@ -43,7 +43,7 @@ class Fastcgi:
 
     def __init__(self, terms: Terms) -> None:
         self.limits = terms.limits
-        self.reader = Reader(parse_pairs, terms)
+        self.reader = VariablesReader(parse_pairs, terms)
         self.web_servers = parse_web_servers(terms.web_servers)
         self.values = {
             "FCGI_MAX_CONNS": str(terms.capacity),

@@ -3,7 +3,7 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.grammar import NOT_PLAIN
 from prefork.protocols.http_answer import HttpAnswer, format_error
-from prefork.protocols.http_head import Heads
+from prefork.protocols.http_head import RequestHeads
 from prefork.protocols.http_line import parse_line
 from prefork.protocols.request import Request
 from prefork.protocols.terms import Terms
@@ -14,7 +14,7 @@ class Http:
 
     def __init__(self, terms: Terms) -> None:
         self.limits = terms.limits
-        self.heads = Heads(terms.limits, terms.script_name, terms.defaults)
+        self.heads = RequestHeads(terms.limits, terms.script_name, terms.defaults)
 
     def converse(self, remote: dict[str, str]) -> "HttpConversation":
         """Begin with a connection; `remote`: the variables that it alone has."""

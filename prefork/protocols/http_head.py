@@ -13,7 +13,7 @@ from prefork.protocols.terms import Limits
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Heads:
+class RequestHeads:
     """Parses heads; remembers the parts of them that it has seen."""
 
     def __init__(

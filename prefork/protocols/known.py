@@ -25,7 +25,7 @@ LONGEST_KNOWN = 4096  # bytes of one that is remembered
 Asked = tuple[dict[str, str], int | None]  # variables, bytes of the body
 
 
-class Reader:
+class VariablesReader:
     """Reads pairs as they are on the wire: 24 of FastCGI in 4 instead of 20 µs.
 
     `parse` takes the wire's form of pairs apart; `check` has a look at the variables
@@ -45,7 +45,7 @@ class Reader:
         self._terms = terms
         self._check = check
         self._known: dict[tuple[bytes, bytes], Asked] = {}
-        self._clients = Clients(parse)
+        self._clients = ClientVariables(parse)
 
     def read(
         self,
@@ -102,7 +102,7 @@ class Reader:
         return complete(variables, self._terms, remote), length
 
 
-class Clients(BytesMemo[dict[str, str] | None]):
+class ClientVariables(BytesMemo[dict[str, str] | None]):
     """The client's two variables, by their bytes; None if it is not these two.
 
     Most clients ask more than once on a connection to their web server.

@@ -3,7 +3,7 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer
 from prefork.protocols.grammar import CONTENT_LENGTH
-from prefork.protocols.known import Asked, Reader
+from prefork.protocols.known import Asked, VariablesReader
 from prefork.protocols.packet import PacketConversation, check_length
 from prefork.protocols.terms import Terms
 from prefork.protocols.variables import Pairs
@@ -19,7 +19,7 @@ class Scgi:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self._reader = Reader(parse_pairs, terms, check=check)
+        self._reader = VariablesReader(parse_pairs, terms, check=check)
 
     def converse(self, remote: dict[str, str]) -> PacketConversation:
         """Begin with a connection; `remote`: the variables that it alone has."""

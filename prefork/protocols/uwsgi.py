@@ -3,7 +3,7 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer
 from prefork.protocols.http_answer import format_status_line
-from prefork.protocols.known import Asked, Reader
+from prefork.protocols.known import Asked, VariablesReader
 from prefork.protocols.memo import Memo
 from prefork.protocols.packet import PacketConversation, check_length
 from prefork.protocols.terms import Terms
@@ -30,7 +30,7 @@ class Uwsgi:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self._reader = Reader(parse_pairs, terms, check=check_length)
+        self._reader = VariablesReader(parse_pairs, terms, check=check_length)
 
     def converse(self, remote: dict[str, str]) -> PacketConversation:
         """Begin with a connection; `remote`: the variables that it alone has."""

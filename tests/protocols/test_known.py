@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefork.errors import ProtocolError
-from prefork.protocols.known import LONGEST_KNOWN, MOST_KNOWN, Asked, Reader
+from prefork.protocols.known import LONGEST_KNOWN, MOST_KNOWN, Asked, VariablesReader
 from prefork.protocols.terms import Limits, Terms
 from prefork.protocols.variables import Pairs, complete, gather, read_length
 
@@ -33,7 +33,7 @@ class Wire:
 
     def __init__(self, terms: Terms = TERMS) -> None:
         self.parsed: list[bytes] = []
-        self.reader = Reader(self.parse, terms)
+        self.reader = VariablesReader(self.parse, terms)
 
     def parse(self, data: bytes) -> Pairs:
         self.parsed.append(data)
@@ -77,7 +77,7 @@ def test_wherever_it_is_cut_the_request_is_the_same(
     pairs: Pairs, start: int, end: int
 ) -> None:
     wire = wire_of(*pairs)
-    reader = Reader(parse_lines, TERMS)
+    reader = VariablesReader(parse_lines, TERMS)
     try:
         expected = read_plainly(wire)
     except ProtocolError as error:
@@ -144,5 +144,7 @@ def test_what_was_asked_is_told_when_it_is_refused() -> None:
     asked: dict[str, str] = {}
     bad = wire_of(("REQUEST_URI", "/x"), ("CONTENT_LENGTH", "many"))
     with pytest.raises(ProtocolError, match="CONTENT_LENGTH"):
-        Reader(parse_lines, TERMS).read(bad, -1, -1, remote=REMOTE, asked=asked)
+        VariablesReader(parse_lines, TERMS).read(
+            bad, -1, -1, remote=REMOTE, asked=asked
+        )
     assert asked["REQUEST_URI"] == "/x"

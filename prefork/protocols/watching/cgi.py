@@ -32,12 +32,12 @@ class PlainScript:
 
     def read_answers(self) -> Steps:
         """The one answer."""
-        answer = CgiAnswer(self.say, 1)
+        answer = WatchedAnswer(self.say, 1)
         yield from answer.read()
         self.say(End(1, answer.find_problem(self.method)))
 
 
-class CgiAnswer:
+class WatchedAnswer:
     """Head and body of one answer, and what was wrong with it."""
 
     def __init__(self, say: Say, number: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from prefork.errors import ProtocolError
 from prefork.protocols import fastcgi_records as wire
-from prefork.protocols.watching.cgi import CgiAnswer
+from prefork.protocols.watching.cgi import WatchedAnswer
 from prefork.protocols.watching.events import Complaint, Data, End, Event, Say, Unit
 from prefork.protocols.watching.reader import Exactly, Reader, Steps
 from prefork.protocols.watching.variables import describe_request, method_of
@@ -28,7 +28,7 @@ class Exchange:
         self.method = ""
         self.params = bytearray()
         self._problem = ""  # of what stands in STDOUT
-        self._answer = CgiAnswer(self._pass_on, number)
+        self._answer = WatchedAnswer(self._pass_on, number)
         self._stdout = Reader(self._answer.read(), self._fail)
 
     def feed(self, output: bytes) -> None:
