@@ -22,7 +22,7 @@ CLIENT = {"REMOTE_ADDR", "REMOTE_PORT"}
 MOST_KNOWN = 256
 LONGEST_KNOWN = 4096  # bytes of one that is remembered
 
-Asked = tuple[dict[str, str], int | None]  # variables, bytes of the body
+VariablesAndLength = tuple[dict[str, str], int | None]  # the body's, in bytes
 
 
 class VariablesReader:
@@ -44,7 +44,7 @@ class VariablesReader:
         self._parse = parse
         self._terms = terms
         self._check = check
-        self._known: dict[tuple[bytes, bytes], Asked] = {}
+        self._known: dict[tuple[bytes, bytes], VariablesAndLength] = {}
         self._clients = ClientVariables(parse)
 
     def read(
@@ -55,7 +55,7 @@ class VariablesReader:
         *,
         remote: dict[str, str],
         asked: dict[str, str],
-    ) -> Asked:
+    ) -> VariablesAndLength:
         """Variables that are complete, and the length of the body; ProtocolError.
 
         `start`, `end`: where REMOTE_ADDR seems to begin, and REMOTE_PORT to end.
@@ -70,7 +70,7 @@ class VariablesReader:
         asked.update(variables)
         return self._finish(variables, remote)
 
-    def _learn(self, before: bytes, after: bytes) -> Asked | None:
+    def _learn(self, before: bytes, after: bytes) -> VariablesAndLength | None:
         """Read what stands before and behind the client, without the client.
 
         None if these two make no sense by themselves.
@@ -87,16 +87,18 @@ class VariablesReader:
             # In their place, so that complete() does not take the connection's; read()
             # puts those of each client there.
             client = dict.fromkeys(CLIENT, "")
-            asked = self._finish(first | client | second, {})
+            found = self._finish(first | client | second, {})
         except ProtocolError:
             return None  # read() tries the whole, and says what is wrong with that
         if len(before) + len(after) <= LONGEST_KNOWN:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            self._known[before, after] = asked
-        return asked
+            self._known[before, after] = found
+        return found
 
-    def _finish(self, variables: dict[str, str], remote: dict[str, str]) -> Asked:
+    def _finish(
+        self, variables: dict[str, str], remote: dict[str, str]
+    ) -> VariablesAndLength:
         self._check(variables)
         length = read_length(variables, self._terms.limits)
         return complete(variables, self._terms, remote), length

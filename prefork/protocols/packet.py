@@ -9,7 +9,7 @@ from typing import Protocol
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer, format_refusal
 from prefork.protocols.http_body import LengthBody
-from prefork.protocols.known import Asked
+from prefork.protocols.known import VariablesAndLength
 from prefork.protocols.request import Request
 from prefork.protocols.variables import NO_LENGTH, format_request_line
 
@@ -27,7 +27,7 @@ class Packets(Protocol):
 
     def read(
         self, packet: bytes, *, remote: dict[str, str], asked: dict[str, str]
-    ) -> Asked | bytes:
+    ) -> VariablesAndLength | bytes:
         """What a packet asks for; or what to reply to one that is no request."""
 
 
@@ -79,11 +79,11 @@ class PacketConversation:
             self._size = size
             return None
         self._buffer.clear()
-        asked = self._packets.read(data[:size], remote=self.remote, asked=self._asked)
-        if isinstance(asked, bytes):
-            self.replies, self.is_over = asked, True
+        found = self._packets.read(data[:size], remote=self.remote, asked=self._asked)
+        if isinstance(found, bytes):
+            self.replies, self.is_over = found, True
             return None
-        variables, length = asked
+        variables, length = found
         body = LengthBody(length) if length else None
         return Request(variables, body=body, rest=data[size:], keep_alive=False)
 

@@ -3,7 +3,7 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer
 from prefork.protocols.grammar import CONTENT_LENGTH
-from prefork.protocols.known import Asked, VariablesReader
+from prefork.protocols.known import VariablesAndLength, VariablesReader
 from prefork.protocols.packet import PacketConversation, check_length
 from prefork.protocols.terms import Terms
 from prefork.protocols.variables import Pairs
@@ -41,7 +41,7 @@ class Scgi:
 
     def read(
         self, packet: bytes, *, remote: dict[str, str], asked: dict[str, str]
-    ) -> Asked:
+    ) -> VariablesAndLength:
         """What a netstring asks for."""
         if packet[-1] != 44:  # the comma that ends a netstring
             raise ProtocolError("netstring longer than its length")

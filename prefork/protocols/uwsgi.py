@@ -3,7 +3,7 @@
 from prefork.errors import ProtocolError
 from prefork.protocols.answer import CgiAnswer
 from prefork.protocols.http_answer import format_status_line
-from prefork.protocols.known import Asked, VariablesReader
+from prefork.protocols.known import VariablesAndLength, VariablesReader
 from prefork.protocols.memo import Memo
 from prefork.protocols.packet import PacketConversation, check_length
 from prefork.protocols.terms import Terms
@@ -52,7 +52,7 @@ class Uwsgi:
 
     def read(
         self, packet: bytes, *, remote: dict[str, str], asked: dict[str, str]
-    ) -> Asked | bytes:
+    ) -> VariablesAndLength | bytes:
         """What a packet asks for; or the reply to a ping."""
         if packet[0] == PING:
             return PONG

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefork.errors import ProtocolError
-from prefork.protocols.known import LONGEST_KNOWN, MOST_KNOWN, Asked, VariablesReader
+from prefork.protocols.known import (
+    LONGEST_KNOWN,
+    MOST_KNOWN,
+    VariablesAndLength,
+    VariablesReader,
+)
 from prefork.protocols.terms import Limits, Terms
 from prefork.protocols.variables import Pairs, complete, gather, read_length
 
@@ -39,7 +44,7 @@ class Wire:
         self.parsed.append(data)
         return parse_lines(data)
 
-    def read(self, before: bytes, client: bytes, after: bytes) -> Asked:
+    def read(self, before: bytes, client: bytes, after: bytes) -> VariablesAndLength:
         return self.reader.read(
             before + client + after,
             len(before),
@@ -49,7 +54,7 @@ class Wire:
         )
 
 
-def read_plainly(wire: bytes, terms: Terms = TERMS) -> Asked:
+def read_plainly(wire: bytes, terms: Terms = TERMS) -> VariablesAndLength:
     variables = gather(parse_lines(wire), terms.limits)
     length = read_length(variables, terms.limits)
     return complete(variables, terms, REMOTE), length
