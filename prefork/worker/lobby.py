@@ -300,19 +300,30 @@ class Lobby:
     # Leaving late
 
     def _sweep(self, now: float) -> None:
-        """Send the overdue away: after everyone was heard, so that nobody is
-        overdue whose bytes arrived while we served somebody else."""
+        """Send the overdue away, who have been heard before that."""
         self._sweep_at = now + SWEEP_EVERY
         self._entrance.resume_if_due(now)
         if now >= self._over_at:
             for client in list(self._guests.values()):
                 self._send_away(client, "the worker has to leave")
+        self._hear_overdue(now)
         for client in self._guests.overdue(now):
             if client.state in (ClientState.HEAD, ClientState.BODY):
                 reason = f"the {client.part} arrived too slowly"
                 self._turn_away(client, ProtocolError(reason, status=408))
             else:
                 self._send_away(client, "the client does not take it")
+
+    def _hear_overdue(self, now: float) -> None:
+        """Nobody is overdue whose bytes arrived while we served somebody else.
+
+        This turn may not have heard them all: it has only so many events, and this
+        process may have been kept waiting since.
+        """
+        if overdue := {client.fd: client for client in self._guests.overdue(now)}:
+            for fd, _ in self._epoll.poll(0, len(self._guests) + EVENTS_A_TURN):
+                if (client := overdue.get(fd)) is not None:
+                    self._hear(client)
 
     def _send_one_away(self) -> bool:
         """Make room; False if there is nobody."""
