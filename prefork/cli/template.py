@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 
-from prefork.errors import EXIT_OK, PreforkError
+from prefork.errors import EXIT_OK, ConfigError, PreforkError
+from prefork.master.handover import check_version
 from prefork.monitor.access import AccessLog, Sink
 from prefork.monitor.log import Log, is_journal
 from prefork.monitor.outlet import ErrorStream, Outlet
@@ -43,6 +44,12 @@ def main() -> int:
     message = channel.wait()
     if message is None:
         return EXIT_OK  # the master is gone already
+    try:
+        check_version(message.fields.get("version"))
+    except ConfigError as error:
+        status = error.exit_status
+        channel.send("failed", text=str(error), status=status, sources=[])
+        return EXIT_OK
     context = TemplateContext(message)
     template = Template(
         context.settings,

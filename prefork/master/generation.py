@@ -9,6 +9,7 @@ from typing import Any
 
 from prefork.errors import EXIT_APPLICATION
 from prefork.master.backoff import BackOff
+from prefork.master.handover import VERSION
 from prefork.master.roster import FOREVER
 from prefork.settings import Settings
 from prefork.settings.registry import from_json, to_json
@@ -112,6 +113,7 @@ class Generation:
         assert self.channel is not None
         was_sent = self.channel.send(
             "boot",
+            version=VERSION,
             generation=self.number,
             preload=self.preload,
             master=os.getpid(),

@@ -36,6 +36,18 @@ def read_handover(fd: int) -> State:
     return state
 
 
+def check_version(master: int | None) -> None:
+    """May a template of this program serve a master of that version?
+
+    The files on disk may have been replaced since it was started.  Raises ConfigError.
+    """
+    if master != VERSION:
+        raise ConfigError(
+            f"prefork was replaced on disk: the running master is of version {master}, "
+            f"and what it starts is of version {VERSION} (stop and start the server)"
+        )
+
+
 def descriptors(part: object) -> Iterator[int]:
     """All that have to stay open."""
     if isinstance(part, list):

@@ -99,6 +99,24 @@ def test_another_version_of_the_state_is_status_78(
     assert f"state of version {VERSION}," in run.stderr
 
 
+def test_a_reload_before_the_upgrade_says_that_it_is_missing(
+    server: Server, package: Path
+) -> None:
+    """The files on disk, which templates start from, are not the master's any more."""
+    server.start("-w", "1", env=env(package))
+    before = server.workers()
+    another = f"VERSION = {VERSION + 1}\n"
+    edit(package / "master/handover.py", f"VERSION = {VERSION}\n", another)
+    run = prefork(server, "reload")
+    assert run.returncode == 78
+    assert "prefork was replaced on disk" in run.stderr
+    assert f"is of version {VERSION + 1}" in run.stderr
+    os.kill(server.template(), signal.SIGKILL)
+    server.wait_log(r"lost template .*\n.*replaced on disk")
+    assert server.workers() == before
+    assert server.get()[0] == 200
+
+
 def test_a_reload_that_fails_afterwards_is_told(server: Server) -> None:
     site = Site(server.directory)
     server.start("-w", "1", app=site.app, env=site.env)
