@@ -41,11 +41,11 @@ FOREVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait for what, in seconds."""
+class CopyDeadlines:
+    """How long a copy may take, in seconds."""
 
-    settle: float  # until a copy that runs is ready
-    grace: float  # for a copy that was asked to leave
+    settle: float  # until one that runs is ready
+    grace: float  # for one that was asked to leave
 
 
 class Keeper:
@@ -60,7 +60,7 @@ class Keeper:
         signals: SignalPipe,
         slot: WorkerSlot,
         lifespan: Lifespan,
-        patience: Patience,
+        deadlines: CopyDeadlines,
         retire_signal: int,
         log: Log,
         reopen_logs: Callable[[Message], None],
@@ -71,7 +71,7 @@ class Keeper:
         self._signals = signals
         self._slot = slot
         self._lifespan = lifespan
-        self._patience = patience
+        self._deadlines = deadlines
         self._retire_signal = retire_signal
         self._log = log
         self._on_message = {
@@ -80,7 +80,7 @@ class Keeper:
             "reopen": reopen_logs,
         }
         # When to do what, in monotonic seconds.
-        self._ready_at = time.monotonic() + patience.settle  # tell the master so
+        self._ready_at = time.monotonic() + deadlines.settle  # tell the master so
         self._look_at = FOREVER  # look at what the copy uses; once it is ready
         self._ask_at = FOREVER  # ask the copy to leave, be it busy or not
         self._tell_at = 0.0  # log that copies have left
@@ -187,7 +187,7 @@ class Keeper:
             self._on_message[message.kind](message)
         if self._channel.is_closed and not self.is_retiring:
             self._log.warning("lost master", pid=os.getpid())
-            signal.setitimer(signal.ITIMER_REAL, self._patience.grace)
+            signal.setitimer(signal.ITIMER_REAL, self._deadlines.grace)
             self._retire(drain=False)
         return not self._channel.is_closed
 
@@ -212,7 +212,7 @@ class Keeper:
             return  # it may have been asked already
         self.is_retiring = True
         self._ready_at = self._look_at = FOREVER
-        self._ask_at = time.monotonic() + self._patience.grace / 2
+        self._ask_at = time.monotonic() + self._deadlines.grace / 2
 
     # What is due
 

@@ -13,7 +13,7 @@ from prefork.system.command import Command
 from prefork.system.execution import make_blocking
 from prefork.system.signals import CATCHABLE, DUMP_STACKS, SignalPipe, unblock_all
 from prefork.worker.birth import IGNORED, WorkerContext
-from prefork.worker.keeper import END, LEAVE, Keeper, Patience
+from prefork.worker.keeper import END, LEAVE, CopyDeadlines, Keeper
 from prefork.worker.limits import spread_lifespan
 
 
@@ -43,7 +43,9 @@ def keep(context: WorkerContext, command: Command) -> None:
             now=time.monotonic(),
             chance=random.SystemRandom().random(),
         ),
-        patience=Patience(settle=settings.settle, grace=settings.graceful_timeout),
+        deadlines=CopyDeadlines(
+            settle=settings.settle, grace=settings.graceful_timeout
+        ),
         retire_signal=signal.Signals[f"SIG{settings.retire_signal}"],
         log=context.log,
         reopen_logs=context.reopen_logs,
