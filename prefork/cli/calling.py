@@ -21,7 +21,7 @@ Fields = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Master:
+class RunningMaster:
     """A master that listens: a path or @NAME, and the pid that the kernel tells."""
 
     where: str
@@ -39,11 +39,11 @@ def add_choice(parser: ArgumentParser) -> None:
     choice.add_argument("--control", metavar="PATH", help="the one of that --control")
 
 
-def choose(options: Namespace) -> Master:
+def choose(options: Namespace) -> RunningMaster:
     """Find the master that is meant; CommandError if there is none, or several."""
     if options.control:
         where = _name(options.control)
-        return Master(where, _look_at(where).pid)
+        return RunningMaster(where, _look_at(where).pid)
     masters = find_masters()
     pid = _read_pid(options.pidfile) if options.pidfile else options.pid
     if pid is not None:
@@ -75,14 +75,14 @@ def _read_pid(path: str) -> int:
         raise CommandError(f"there is no pid in {path}") from None
 
 
-def _describe(master: Master) -> str:
+def _describe(master: RunningMaster) -> str:
     try:
         return escape_unprintable(ask(master, "status")["name"])
     except CommandError as error:
         return str(error)
 
 
-def find_masters() -> list[Master]:
+def find_masters() -> list[RunningMaster]:
     """Find all that listen on a name of their own and would listen to this user.
 
     Not those of a neighbour: containers may share a network, and so these names, but
@@ -95,7 +95,7 @@ def find_masters() -> list[Master]:
         except CommandError:
             continue  # another user's, or it has just left
         if peer.pid != INVISIBLE and peer.would_hear_us():  # root's do not hear all
-            masters.append(Master(where, peer.pid))
+            masters.append(RunningMaster(where, peer.pid))
     return sorted(masters, key=lambda master: master.pid)
 
 
@@ -121,19 +121,19 @@ def _connect(where: str) -> tuple[socket.socket, Peer]:
     return connection, peer
 
 
-def ask(master: Master, verb: str, **fields: Any) -> Fields:
+def ask(master: RunningMaster, verb: str, **fields: Any) -> Fields:
     """Ask, and return the answer; raises CommandError if it is an error, or none."""
     for answer in follow(master, verb, **fields):
         return answer
     raise CommandError("the master has ended the conversation")
 
 
-def knows_pids(master: Master, status: Fields) -> bool:
+def knows_pids(master: RunningMaster, status: Fields) -> bool:
     """Are the pids that a master tells ours too?  Not if it is in a container."""
     return bool(status["pid"] == master.pid)
 
 
-def follow(master: Master, verb: str, **fields: Any) -> Iterator[Fields]:
+def follow(master: RunningMaster, verb: str, **fields: Any) -> Iterator[Fields]:
     """Ask, and yield each line of the answer as it comes; raises CommandError."""
     connection, _ = _connect(master.where)
     with connection:

@@ -13,7 +13,7 @@ from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.pointing import parse_end
 from prefork.cli.recording import Recorder, Recording, create
 from prefork.cli.report import report
-from prefork.cli.viewing import Viewer
+from prefork.cli.transcripts import Transcripts
 from prefork.errors import EXIT_OK, CommandError, PreforkError
 from prefork.monitor.block import leave_plain, paint
 from prefork.monitor.transcript import Page
@@ -65,16 +65,16 @@ def look_on(
 ) -> None:
     """Relay until a signal comes.  SystemRefusal, CommandError."""
     began = time.time()
-    viewer = Viewer(protocol, page, began=began, with_bytes=options.hex)
-    observer: Observer = viewer
+    transcripts = Transcripts(protocol, page, began=began, with_bytes=options.hex)
+    observer: Observer = transcripts
     with ExitStack() as stack:
         listener = stack.enter_context(opened_beside(target, listen))
         if options.save:
             saving = create(options.save, target.place, protocol, began)
-            observer = Recorder(stack.enter_context(saving), viewer)
+            observer = Recorder(stack.enter_context(saving), transcripts)
         words = f"listening on {listener.name}, for {target.place}; ^C ends it"
         asyncio.run(run(Relay(listener, target, observer), words))
-    tell(viewer.summary)
+    tell(transcripts.summary)
 
 
 async def run(relay: Relay, welcome: str) -> None:
@@ -112,14 +112,14 @@ def opened_beside(target: Address, listen: Address) -> Iterator[Listener]:
 def read_again(options: Namespace, page: Page) -> None:
     """Write what a file has.  CommandError."""
     recording = Recording(options.listen)
-    viewer = Viewer(
+    transcripts = Transcripts(
         options.protocol or recording.protocol,
         page,
         began=recording.began,
         with_bytes=options.hex,
     )
-    viewer.finish(recording.replay(viewer))
-    tell(viewer.summary)
+    transcripts.finish(recording.replay(transcripts))
+    tell(transcripts.summary)
 
 
 def print_at_once(text: str) -> None:

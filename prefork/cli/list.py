@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from prefork.cli.calling import Fields, Master, ask, find_masters
+from prefork.cli.calling import Fields, RunningMaster, ask, find_masters
 from prefork.cli.helping import Paragraphs, with_examples
 from prefork.errors import EXIT_OK, CommandError
 from prefork.monitor.figures import format_duration, format_table
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     return EXIT_OK
 
 
-def _row(master: Master) -> tuple[str, ...]:
+def _row(master: RunningMaster) -> tuple[str, ...]:
     try:
         return _format_row(master.pid, ask(master, "status"))
     except CommandError as error:

@@ -14,7 +14,7 @@ _EXPECTATION = re.compile(r"[1-9](?:[0-9]{2}|xx)(?:,[1-9](?:[0-9]{2}|xx))*")
 
 
 @dataclass(slots=True)
-class Outcome:
+class RequestOutcome:
     """Of one request, as far as it has come."""
 
     status: int = 0  # of the answer; 0: none
@@ -52,7 +52,7 @@ def fits(status: int, expectation: str) -> bool:
     return bool({code, f"{code[:1]}xx"} & set(expectation.split(",")))
 
 
-def summarize(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def summarize(outcomes: Sequence[RequestOutcome]) -> Iterator[str]:
     """Write about many: how many failed and why, which statuses, what times."""
     problems = Counter(outcome.problem for outcome in outcomes if outcome.problem)
     yield f"{len(outcomes)} requests, {problems.total()} failed"

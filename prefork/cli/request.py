@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from prefork.cli.exchange import exchange
 from prefork.cli.helping import Paragraphs, with_examples
-from prefork.cli.outcome import Outcome, parse_expectation, summarize
+from prefork.cli.outcome import RequestOutcome, parse_expectation, summarize
 from prefork.cli.pointing import Place
 from prefork.cli.questioning import add_arguments, read_arguments
 from prefork.errors import EXIT_INTERRUPTED, EXIT_OK, PreforkError
@@ -57,7 +57,7 @@ def ask_once(place: Place, question: Question, options: Namespace) -> int:
 
 def ask_often(place: Place, question: Question, options: Namespace) -> int:
     """Print figures instead of the answers."""
-    outcomes: list[Outcome] = []
+    outcomes: list[RequestOutcome] = []
     try:
         outcomes.extend(
             ask(place, question, options, lambda event: None)
@@ -75,9 +75,9 @@ def ask(
     question: Question,
     options: Namespace,
     show: Callable[[Event], None],
-) -> Outcome:
+) -> RequestOutcome:
     """Ask once; `show` is given what the server says."""
-    outcome = Outcome()
+    outcome = RequestOutcome()
     transcript = begin_transcript(place) if options.verbose else None
     began = time.monotonic()
     try:

@@ -5,7 +5,7 @@ import select
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from prefork.cli.calling import Fields, Master, add_choice, ask, choose, follow
+from prefork.cli.calling import Fields, RunningMaster, add_choice, ask, choose, follow
 from prefork.cli.helping import Paragraphs, with_examples
 from prefork.cli.progress import explain_failure, show
 from prefork.cli.report import report
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
 
 
-def _stop(master: Master, *, quick: bool) -> int:
+def _stop(master: RunningMaster, *, quick: bool) -> int:
     """Its pid file and ports are free when this returns."""
     process = _open_process(master.pid)
     story = follow(master, "stop", quick=quick, wait=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from prefork.cli.calling import Fields, Master, ask, knows_pids
+from prefork.cli.calling import Fields, RunningMaster, ask, knows_pids
 from prefork.cli.status import (
     describe_number,
     describe_queue,
@@ -40,7 +40,7 @@ class View:
 class Viewer:
     """Looks at a server again and again."""
 
-    def __init__(self, master: Master) -> None:
+    def __init__(self, master: RunningMaster) -> None:
         self.master = master
         self._watch = Watch()
         self._usages = Usages()

@@ -46,11 +46,11 @@ def main() -> int:
     prog = GATEWAYS[gateway].prog
     named = parse_arguments(arguments, prog=prog, gateway=gateway).get("config")
     names = [named] if named else [FILE, PYPROJECT]
-    Watch(channel, configuration=[os.path.abspath(name) for name in names]).run()
+    FileWatch(channel, configuration=[os.path.abspath(name) for name in names]).run()
     return EXIT_OK
 
 
-class Watch:
+class FileWatch:
     """What is watched, and what has changed so far."""
 
     def __init__(self, channel: Channel, *, configuration: list[str]) -> None:

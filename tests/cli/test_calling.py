@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from prefork.cli.calling import Master, ask
+from prefork.cli.calling import RunningMaster, ask
 from prefork.errors import CommandError
 
 
 @contextmanager
-def answering(place: Path, answer: bytes) -> Iterator[Master]:
+def answering(place: Path, answer: bytes) -> Iterator[RunningMaster]:
     """A master that answers one question so, and hangs up."""
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(place))
@@ -28,7 +28,7 @@ def answering(place: Path, answer: bytes) -> Iterator[Master]:
         thread = threading.Thread(target=answer_one)
         thread.start()
         try:
-            yield Master(str(place), 1)
+            yield RunningMaster(str(place), 1)
         finally:
             thread.join()
 

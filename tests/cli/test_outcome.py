@@ -2,12 +2,12 @@
 
 import pytest
 
-from prefork.cli.outcome import Outcome, parse_expectation, summarize
+from prefork.cli.outcome import RequestOutcome, parse_expectation, summarize
 from prefork.protocols.watching.events import Answered, Broken, End, Event
 
 
-def outcome_of(*events: Event, expectation: str | None = None) -> Outcome:
-    outcome = Outcome()
+def outcome_of(*events: Event, expectation: str | None = None) -> RequestOutcome:
+    outcome = RequestOutcome()
     for event in events:
         outcome.take(event)
     outcome.judge(expectation)
@@ -48,7 +48,10 @@ def test_many_are_summed_up() -> None:
     outcomes = [outcome_of(OK, End(1)) for _ in range(3)]
     for outcome, seconds in zip(outcomes, (0.001, 0.002, 0.009), strict=True):
         outcome.seconds = seconds
-    outcomes += [Outcome(problem="nobody is there"), Outcome(problem="nobody is there")]
+    outcomes += [
+        RequestOutcome(problem="nobody is there"),
+        RequestOutcome(problem="nobody is there"),
+    ]
     assert list(summarize(outcomes)) == [
         "5 requests, 2 failed",
         "failed   2 × nobody is there",

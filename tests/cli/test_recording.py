@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from prefork.cli.recording import Recorder, Recording, create
-from prefork.cli.viewing import Viewer
+from prefork.cli.transcripts import Transcripts
 from prefork.errors import CommandError
 from prefork.monitor.transcript import Page
 from prefork.protocols.watching.events import Side
@@ -120,6 +120,8 @@ def test_a_moment_that_cannot_be_is_broken_too(tmp_path: Path) -> None:
         '{"protocol": "http", "began": 1}\n'
         '{"at": 1e300, "connection": 1, "peer": "x"}\n'
     )
-    viewer = Viewer("http", Page(lambda text: None), began=1, with_bytes=False)
+    transcripts = Transcripts(
+        "http", Page(lambda text: None), began=1, with_bytes=False
+    )
     with pytest.raises(CommandError, match="line 2: broken"):
-        Recording(str(tmp_path / "file")).replay(viewer)
+        Recording(str(tmp_path / "file")).replay(transcripts)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from serving import Load, Server, Site, eventually
 
-from prefork.cli.calling import Master, ask, follow
+from prefork.cli.calling import RunningMaster, ask, follow
 from prefork.errors import CommandError
 from prefork.system.local import connect
 
@@ -33,8 +33,8 @@ while not os.path.exists("go-on"):
 """
 
 
-def master_of(server: Server) -> Master:
-    return Master(f"@prefork/{server.pid}", server.pid)
+def master_of(server: Server) -> RunningMaster:
+    return RunningMaster(f"@prefork/{server.pid}", server.pid)
 
 
 def status_of(server: Server) -> dict[str, Any]:
@@ -328,7 +328,7 @@ def test_a_path_is_for_its_owner_alone_and_goes_with_the_server(server: Server) 
     path = server.directory / "control"
     server.start("-w", "1", "--control", str(path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert ask(Master(str(path), server.pid), "status")["pid"] == server.pid
+    assert ask(RunningMaster(str(path), server.pid), "status")["pid"] == server.pid
     assert server.stop() == 0
     assert not path.exists()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from serving import Server, Site, eventually
 
-from prefork.cli.calling import Master, ask
+from prefork.cli.calling import RunningMaster, ask
 from prefork.errors import CommandError
 
 pytestmark = pytest.mark.process
@@ -172,7 +172,7 @@ def test_a_master_without_descriptors_says_so_and_hears_again_later(
 ) -> None:
     """It cannot tell those who ask, so it tells the log, once; and does not spin."""
     server.start("-w", "1")
-    master = Master(f"@prefork/{server.pid}", server.pid)
+    master = RunningMaster(f"@prefork/{server.pid}", server.pid)
     before = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
     used = len(os.listdir(f"/proc/{server.pid}/fd"))
     resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, before[1]))

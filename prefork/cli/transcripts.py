@@ -17,7 +17,7 @@ class Watched:
     transcript: Transcript
 
 
-class Viewer:
+class Transcripts:
     """An observer: of a relay, or of a recording."""
 
     def __init__(
