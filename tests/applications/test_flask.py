@@ -132,9 +132,13 @@ def test_many_browsers_at_once_each_have_their_own_session(site: str) -> None:
                 pids.add(about["pid"])
         return pids
 
+    pids: set[int] = set()
     with ThreadPoolExecutor(16) as pool:
-        pids = set().union(*pool.map(visit, range(16)))
-    assert len(pids) == 4
+        for _ in range(20):  # a worker may sleep while all of them come
+            pids = pids.union(*pool.map(visit, range(16)))
+            if len(pids) == 4:
+                return
+    raise AssertionError(f"only {pids} have served")
 
 
 def test_http_client_keeps_its_connection(site: str, server: Server) -> None:

@@ -14,7 +14,7 @@ def was_cut(front: FrontEnd, target: str) -> bool:
     """The client is told: in the middle of the answer, or instead of it."""
     try:
         return front.get(target).status >= 500
-    except (http.client.IncompleteRead, http.client.RemoteDisconnected):
+    except (http.client.IncompleteRead, ConnectionResetError):
         return True
 
 

@@ -9,6 +9,7 @@ from dataclasses import astuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import eventually
 
 from prefork.monitor.scoreboard import BUCKETS, SLOTS, Scoreboard, WorkerSlot
 from prefork.monitor.totals import Totals, percentile, read_totals
@@ -165,12 +166,12 @@ def test_they_never_go_back_while_workers_come_and_go(scoreboard: Scoreboard) ->
         time.sleep(0.005)  # the subject: what they do meanwhile
         _end(pids[slot])
         pids[slot] = _start_writer(scoreboard, slot)
+    eventually(lambda: read_totals(scoreboard).requests > 1000)
     for pid in pids.values():
         _end(pid)
     os.kill(reader, signal.SIGTERM)
     _, status = os.waitpid(reader, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    assert read_totals(scoreboard).requests > 1000
 
 
 def _start_writer(scoreboard: Scoreboard, number: int) -> int:

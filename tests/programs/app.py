@@ -37,6 +37,17 @@ def sleep(environ, start_response, query):
     return answer(start_response, b"slept\n")
 
 
+def hold(environ, start_response, query):
+    """Answer when a file is there: when a test says so, however long it takes."""
+    wait_for(query["until"])
+    return answer(start_response, b"held\n")
+
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+
 def extend(environ, start_response, query):
     """Ask for more time, then take it."""
     environ["prefork.deadline"].extend(float(query["by"]))
@@ -107,12 +118,14 @@ def file(environ, start_response, query):
 
 
 def stream(environ, start_response, query):
+    """Chunks; `until`: all but the first wait for a file."""
     start_response("200 OK", [("Content-Type", "text/plain")])
 
     def chunks():
         for number in range(int(query.get("n", "3"))):
             yield f"chunk {number}\n".encode()
             time.sleep(float(query.get("s", "0")))
+            wait_for(query.get("until", "/"))
 
     return chunks()
 
@@ -186,5 +199,5 @@ def scribble(environ, start_response, query):
 PATHS = {
     name.replace("_", "-"): function
     for name, function in list(globals().items())
-    if callable(function) and name not in ("wsgi", "answer", "parse_qs")
+    if callable(function) and name not in ("wsgi", "answer", "parse_qs", "wait_for")
 }

@@ -64,9 +64,10 @@ def many(environ, start_response):
 
 
 def trickle(environ, start_response):
-    """A first line; the second when nobody can still be waiting for the first."""
+    """A first line; the second when there is a file, if its path is in the query."""
     start_response("200 OK", [TEXT, ("X-Accel-Buffering", "no")])
-    return app.PATHS["stream"](environ, lambda *_: None, {"n": "2", "s": "0.4"})
+    query = {"n": "2", "s": "0.4", "until": environ["QUERY_STRING"] or "/"}
+    return app.PATHS["stream"](environ, lambda *_: None, query)
 
 
 def fail_short(environ, start_response):
