@@ -23,7 +23,7 @@ from prefork.protocols.watching.variables import describe_request
 from prefork.protocols.watching.witness import Witness
 from prefork.system.address import Address
 from prefork.system.dialogue import Dialogue
-from prefork.system.reach import Program, reach
+from prefork.system.reach import AskedProgram, reach
 
 Told = tuple[Side, list[Event]]
 
@@ -73,7 +73,7 @@ def ask_program(path: Path, question: Question, *, until: float) -> Iterator[Tol
     """Ask a program of CGI, which is not left running."""
     variables = question.meta_variables
     witness = Witness(PlainScript(question.method))
-    program = Program(path, {n: v.encode("latin-1") for n, v in variables.items()})
+    program = AskedProgram(path, {n: v.encode("latin-1") for n, v in variables.items()})
     try:
         dialogue = Dialogue(
             program.output,

@@ -35,7 +35,7 @@ def refuse(what: str, error: OSError) -> Unreachable:
     return Unreachable(f"{what}: {words.lower()}")
 
 
-class Program:
+class AskedProgram:
     """A program of CGI that has been started, in its directory as is usual."""
 
     def __init__(self, path: Path, environment: Mapping[str, bytes]) -> None:

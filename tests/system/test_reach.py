@@ -9,7 +9,7 @@ import pytest
 
 from prefork.errors import TimedOut, Unreachable
 from prefork.system.address import Address, AddressKind
-from prefork.system.reach import Program, reach
+from prefork.system.reach import AskedProgram, reach
 
 
 def test_reaches_every_kind_of_address(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_program_runs_in_its_directory_with_its_variables(tmp_path: Path) -> N
         "import os\n"
         "print(os.getcwd(), os.environb[b'X'], sorted(os.environ), input())\n",
     )
-    program = Program(path, {"X": b"\xff"})
+    program = AskedProgram(path, {"X": b"\xff"})
     os.write(program.input, b"typed\n")
     program.end_input()
     output = os.read(program.output, 4096).decode()
@@ -75,7 +75,7 @@ def test_a_program_is_not_left_running(tmp_path: Path) -> None:
         tmp_path / "program",
         "import os, time\nos.fork()\nos.write(1, b'x')\ntime.sleep(600)\n",
     )
-    program = Program(path, {})
+    program = AskedProgram(path, {})
     twice = os.read(program.output, 1) + os.read(program.output, 1)
     end = os.dup(program.output)
     program.end()
@@ -86,4 +86,4 @@ def test_a_program_is_not_left_running(tmp_path: Path) -> None:
 
 def test_a_program_that_is_none_is_said_to_be(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"cannot run .*: permission denied"):
-        Program(tmp_path, {})
+        AskedProgram(tmp_path, {})
