@@ -10,7 +10,7 @@ from typing import Any
 
 from prefork.errors import CommandError
 from prefork.monitor.escape import escape_unprintable
-from prefork.system.local import ROOT, Peer, connect, find_doors, peer_of
+from prefork.system.local import ROOT, Peer, connect, find_control_names, peer_of
 
 TIMEOUT = 10.0  # seconds; a master answers in milliseconds, unless it is stopped
 INVISIBLE = 0  # the pid of a process that our pid namespace does not have
@@ -89,7 +89,7 @@ def find_masters() -> list[RunningMaster]:
     no processes.
     """
     masters = []
-    for where in find_doors():
+    for where in find_control_names():
         try:
             peer = _look_at(where)
         except CommandError:

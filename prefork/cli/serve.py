@@ -20,7 +20,7 @@ from prefork.system import home, listen
 from prefork.system.daemon import Handshake, detach, is_file
 from prefork.system.descriptors import check_enough
 from prefork.system.listen import Listener
-from prefork.system.local import open_door
+from prefork.system.local import open_control_listener
 from prefork.system.notify import Notifier
 from prefork.system.pidfile import PidFile
 from prefork.system.signals import hold_back
@@ -70,9 +70,9 @@ def _serve(
         pid_file = PidFile.take(settings.pid) if settings.pid else None
         if pid_file is not None:
             at_exit.callback(pid_file.release)
-        door = open_door(settings.control)
-        if door is not None:
-            at_exit.callback(listen.close, door)
+        control_listener = open_control_listener(settings.control)
+        if control_listener is not None:
+            at_exit.callback(listen.close, control_listener)
         master = _make_master(
             settings,
             arguments,
@@ -80,7 +80,7 @@ def _serve(
             handshake,
             listeners=listeners,
             pid_file=pid_file,
-            door=door,
+            control_listener=control_listener,
         )
         return master.run()
 
@@ -93,7 +93,7 @@ def _make_master(
     *,
     listeners: Listeners,
     pid_file: PidFile | None,
-    door: Listener | None,
+    control_listener: Listener | None,
 ) -> Master:
     logs = Logs(settings)
 
@@ -112,7 +112,7 @@ def _make_master(
         listeners=listeners,
         logs=logs,
         pid_file=pid_file,
-        door=door,
+        control_listener=control_listener,
         notifier=inherited.notifier,
         on_ready=tell_the_shell,
     )
@@ -127,7 +127,8 @@ def adopt(state: State) -> Callable[[], int]:
     settings = from_json(state["settings"])
     listeners = Listeners(settings, kept=state["listeners"])
     pid_file = PidFile(**state["pid_file"]) if state["pid_file"] else None
-    door = Listener.restore(state["door"]) if state["door"] else None
+    control = state["control_listener"]
+    control_listener = Listener.restore(control) if control else None
     master = Master(
         settings,
         state["succession"]["arguments"],
@@ -135,7 +136,7 @@ def adopt(state: State) -> Callable[[], int]:
         listeners=listeners,
         logs=Logs(settings, kept=state["logs"]),
         pid_file=pid_file,
-        door=door,
+        control_listener=control_listener,
         notifier=_find_notifier(state["systemd_reporter"]),
         on_ready=lambda: None,  # whoever waited for that was told by another program
         handover=state,
@@ -146,8 +147,8 @@ def adopt(state: State) -> Callable[[], int]:
             at_exit.callback(listeners.close)
             if pid_file is not None:
                 at_exit.callback(pid_file.release)
-            if door is not None:
-                at_exit.callback(listen.close, door)
+            if control_listener is not None:
+                at_exit.callback(listen.close, control_listener)
             return master.run()
 
     return run

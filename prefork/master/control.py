@@ -47,12 +47,12 @@ class Control:
 
     def __init__(
         self,
-        door: Listener | None,
+        listener: Listener | None,
         reactor: Reactor,
         log: Log,
         verbs: Mapping[str, Verb],
     ) -> None:
-        self._door = door
+        self._listener = listener
         self._reactor = reactor
         self._log = log
         self._verbs = verbs
@@ -67,8 +67,9 @@ class Control:
             caller.turn(now)
         self._callers = [caller for caller in self._callers if not caller.is_gone]
         has_room = len(self._callers) < MOST_CALLERS
-        if self._door and self._is_listening != (has_room and now >= self._listen_at):
-            self._toggle(self._door.socket.fileno())
+        may_listen = has_room and now >= self._listen_at
+        if self._listener and self._is_listening != may_listen:
+            self._toggle(self._listener.socket.fileno())
 
     def _toggle(self, fd: int) -> None:
         """Who is not accepted waits in the queue, and the loop does not spin."""
@@ -79,10 +80,10 @@ class Control:
             self._reactor.unwatch(fd)
 
     def _accept(self) -> None:
-        assert self._door is not None
+        assert self._listener is not None
         try:
             for _ in range(ACCEPTED_AT_ONCE):
-                connection, _ = self._door.socket.accept()
+                connection, _ = self._listener.socket.accept()
                 self._meet(connection)
         except (BlockingIOError, ConnectionError):
             pass

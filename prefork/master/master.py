@@ -58,7 +58,7 @@ class Master:
         listeners: Listeners,
         logs: Logs,
         pid_file: PidFile | None,
-        door: Listener | None,
+        control_listener: Listener | None,
         notifier: Notifier | None,
         on_ready: Callable[[], None],
         handover: State | None = None,
@@ -89,11 +89,11 @@ class Master:
             logs=logs,
         )
         self._upgrade = Upgrade(self._reactor, self._log, state=self._state)
-        self._parts = self._make_parts(pid_file, door, handover)
+        self._parts = self._make_parts(pid_file, control_listener, handover)
         self._news = News(self._parts, on_ready=on_ready)
         self._systemd_reporter = SystemdReporter(self._parts, notifier)
         self._verbs = self._make_verbs()
-        self._control = Control(door, self._reactor, self._log, self._verbs.table)
+        self._control = self._make_control()
         self._handover = handover
         self._turned_at = time.monotonic()
         self._exits: list[tuple[int, int]] = []  # not told to all yet: _reap()
@@ -146,14 +146,17 @@ class Master:
         )
 
     def _make_parts(
-        self, pid_file: PidFile | None, door: Listener | None, handover: State | None
+        self,
+        pid_file: PidFile | None,
+        control_listener: Listener | None,
+        handover: State | None,
     ) -> Parts:
         return Parts(
             scoreboard=self._scoreboard,
             bell=self._bell,
             lifeline=self._lifeline,
             pid_file=pid_file,
-            door=door,
+            control_listener=control_listener,
             crew=self._crew,
             staff=self._staff,
             templates=self._templates,
@@ -172,6 +175,10 @@ class Master:
             stop_quickly=self._stop_quickly,
             reopen=self._reopen_logs,
         )
+
+    def _make_control(self) -> Control:
+        listener = self._parts.control_listener
+        return Control(listener, self._reactor, self._log, self._verbs.table)
 
     # The loop
 

@@ -28,7 +28,7 @@ class Parts:
     bell: int  # an eventfd that templates and workers inherit
     lifeline: Lifeline
     pid_file: PidFile | None
-    door: Listener | None
+    control_listener: Listener | None
     crew: Crew
     staff: Staff
     templates: Templates
@@ -48,7 +48,7 @@ class Parts:
             "bell": {"fd": self.bell},
             "lifeline": self.lifeline.state(),
             "pid_file": self.pid_file and self.pid_file.state(),
-            "door": self.door and self.door.state(),
+            "control_listener": self.control_listener and self.control_listener.state(),
             "listeners": self.listeners.state(),
             "logs": self.logs.state(),
             "templates": self.templates.state(),

@@ -54,7 +54,7 @@ def peer_of(connection: socket.socket) -> Peer:
     return Peer(pid, uid)
 
 
-def open_door(where: str) -> Listener | None:
+def open_control_listener(where: str) -> Listener | None:
     """Listen for operators: a path, @NAME, `auto`, or `none`.  SystemRefusal."""
     if where == NOWHERE:
         return None
@@ -96,7 +96,7 @@ def connect(where: str, *, timeout: float) -> socket.socket:
     return connection
 
 
-def find_doors() -> Iterator[str]:
+def find_control_names() -> Iterator[str]:
     """The abstract names of masters, @prefork/812, in this network namespace."""
     # Not /proc/net, which a sandbox may hide (systemd.exec(5), ProcSubset=pid).
     with open("/proc/self/net/unix", errors="replace") as table:

@@ -15,12 +15,12 @@ from prefork.errors import CommandError
 @contextmanager
 def answering(place: Path, answer: bytes) -> Iterator[RunningMaster]:
     """A master that answers one question so, and hangs up."""
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(place))
-        door.listen()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen()
 
         def answer_one() -> None:
-            connection, _ = door.accept()
+            connection, _ = listener.accept()
             with connection:
                 connection.recv(4096)
                 connection.sendall(answer)
@@ -34,7 +34,7 @@ def answering(place: Path, answer: bytes) -> Iterator[RunningMaster]:
 
 
 def test_an_answer_is_a_line(tmp_path: Path) -> None:
-    with answering(tmp_path / "door", b'{"workers": "5"}\n') as master:
+    with answering(tmp_path / "control", b'{"workers": "5"}\n') as master:
         assert ask(master, "scale", workers="5") == {"workers": "5"}
 
 
@@ -42,5 +42,5 @@ def test_an_answer_is_a_line(tmp_path: Path) -> None:
 def test_one_that_breaks_off_is_told_of(tmp_path: Path, part: bytes) -> None:
     """As of a master that is killed while it answers."""
     ended = pytest.raises(CommandError, match="has ended the conversation")
-    with answering(tmp_path / "door", part) as master, ended:
+    with answering(tmp_path / "control", part) as master, ended:
         ask(master, "status")

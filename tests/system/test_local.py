@@ -12,7 +12,13 @@ from serving import eventually
 from prefork.errors import ConfigError, SystemRefusal
 from prefork.system import listen
 from prefork.system.listen import Listener
-from prefork.system.local import Peer, connect, find_doors, open_door, peer_of
+from prefork.system.local import (
+    Peer,
+    connect,
+    find_control_names,
+    open_control_listener,
+    peer_of,
+)
 
 
 @pytest.fixture
@@ -22,10 +28,10 @@ def stack() -> Iterator[ExitStack]:
 
 
 def opened(stack: ExitStack, where: str) -> Listener:
-    door = open_door(where)
-    assert door is not None
-    stack.callback(listen.close, door)
-    return door
+    listener = open_control_listener(where)
+    assert listener is not None
+    stack.callback(listen.close, listener)
+    return listener
 
 
 def test_by_default_its_name_has_our_pid(stack: ExitStack) -> None:
@@ -37,18 +43,18 @@ def test_a_name_that_is_taken_gets_a_number(stack: ExitStack) -> None:
     names = [opened(stack, "auto").name for _ in range(3)]
     ours = f"unix:@prefork/{os.getpid()}"
     assert names == [ours, f"{ours}.1", f"{ours}.2"]
-    assert {name.removeprefix("unix:") for name in names} <= set(find_doors())
+    assert {name.removeprefix("unix:") for name in names} <= set(find_control_names())
 
 
 def test_names_are_not_without_end(stack: ExitStack) -> None:
     last = [opened(stack, "auto").name for _ in range(100)][-1]
-    assert last.removeprefix("unix:") in find_doors()
+    assert last.removeprefix("unix:") in find_control_names()
     with pytest.raises(SystemRefusal, match="another server listens there"):
-        open_door("auto")
+        open_control_listener("auto")
 
 
 def test_none_is_none() -> None:
-    assert open_door("none") is None
+    assert open_control_listener("none") is None
 
 
 def test_a_path_is_a_file_for_its_owner(stack: ExitStack, tmp_path: Path) -> None:
@@ -67,12 +73,12 @@ def test_a_path_that_is_in_use_is_refused_at_once(
 ) -> None:
     opened(stack, str(tmp_path / "control"))
     with pytest.raises(SystemRefusal, match="another server listens there"):
-        open_door(str(tmp_path / "control"))
+        open_control_listener(str(tmp_path / "control"))
 
 
 def test_a_path_that_is_too_long_is_a_mistake() -> None:
     with pytest.raises(ConfigError, match="longer than 107 bytes"):
-        open_door("/" + "x" * 200)
+        open_control_listener("/" + "x" * 200)
 
 
 def test_only_what_listens_is_found(stack: ExitStack) -> None:
@@ -81,16 +87,18 @@ def test_only_what_listens_is_found(stack: ExitStack) -> None:
     other = stack.enter_context(socket.socket(socket.AF_UNIX))
     other.bind(f"\0prefork/{os.getpid()}/else")
     other.listen()
-    found = set(find_doors())
+    found = set(find_control_names())
     assert not found & {"@prefork/1234567", f"@prefork/{os.getpid()}/else"}
     bound.listen()
-    assert "@prefork/1234567" in find_doors()
+    assert "@prefork/1234567" in find_control_names()
 
 
 def test_each_side_knows_the_other(stack: ExitStack) -> None:
-    door = opened(stack, "auto")
-    caller = stack.enter_context(connect(door.name.removeprefix("unix:"), timeout=1))
-    accepted, _ = door.socket.accept()
+    listener = opened(stack, "auto")
+    caller = stack.enter_context(
+        connect(listener.name.removeprefix("unix:"), timeout=1)
+    )
+    accepted, _ = listener.socket.accept()
     stack.callback(accepted.close)
     us = Peer(os.getpid(), os.geteuid())
     assert peer_of(caller) == peer_of(accepted) == us
@@ -105,9 +113,9 @@ def test_others_may_not_command_us_but_root_may() -> None:
 @pytest.mark.process
 def test_who_finds_the_queue_full_waits(stack: ExitStack) -> None:
     name = f"\0test/{os.getpid()}/full"
-    door = stack.enter_context(socket.socket(socket.AF_UNIX))
-    door.bind(name)
-    door.listen(0)
+    listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+    listener.bind(name)
+    listener.listen(0)
     stack.enter_context(connect("@" + name[1:], timeout=1))
     with pytest.raises(BlockingIOError):
         connect("@" + name[1:], timeout=0.05)
@@ -118,6 +126,6 @@ def test_who_finds_the_queue_full_waits(stack: ExitStack) -> None:
         except OSError:
             os._exit(1)
         os._exit(0)
-    door.accept()[0].close()
+    listener.accept()[0].close()
     _, status = eventually(lambda: (p := os.waitpid(pid, os.WNOHANG))[0] and p)
     assert status == 0
