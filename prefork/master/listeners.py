@@ -17,7 +17,7 @@ from prefork.system.names import understand
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ListenerOptions:
     """What a configuration says of all its listeners, without their addresses."""
 
     backlog: int
@@ -25,7 +25,7 @@ class Terms:
     owner: listen.Owner | None
 
     @classmethod
-    def read(cls, settings: Settings) -> "Terms":
+    def read(cls, settings: Settings) -> "ListenerOptions":
         return cls(settings.backlog, settings.socket_mode, settings.owner)
 
 
@@ -49,7 +49,7 @@ class Listeners:
         # them, since a later one could not open them again.
         self._inherited: list[Listener] = []
         self._left = left or []
-        self._terms = Terms.read(settings)
+        self._options = ListenerOptions.read(settings)
         if kept is not None:
             self.open = [Listener.restore(each) for each in kept["open"]]
             self._inherited = [Listener.restore(each) for each in kept["inherited"]]
@@ -100,7 +100,7 @@ class Listeners:
             for each in here.values()
             if each.address not in addresses
         }
-        terms = Terms.read(settings)
+        options = ListenerOptions.read(settings)
         self._new = []
         for address in addresses:
             if address in here:
@@ -109,7 +109,7 @@ class Listeners:
                 here[address] = unnamed.pop(address.place).speaking(address.protocol)
                 continue
             try:
-                here[address] = _open_listener(address, terms, tries, self._left)
+                here[address] = _open_listener(address, options, tries, self._left)
             except PreforkError as error:
                 on_refusal(error)
             else:
@@ -126,12 +126,12 @@ class Listeners:
                 listen.close(listener)
 
     def adjust(self, settings: Settings) -> list[str]:
-        """Have those that are open keep to the terms of a configuration in force
+        """Have those that are open keep to the options of a configuration in force
         from now on; returns what could not be done."""
-        before, self._terms = self._terms, Terms.read(settings)
-        if self._terms == before:  # and what an operator has changed stays so
+        before, self._options = self._options, ListenerOptions.read(settings)
+        if self._options == before:  # and what an operator has changed stays so
             return []
-        complaints = (_adjust(each, self._terms) for each in self.open)
+        complaints = (_adjust(each, self._options) for each in self.open)
         return [complaint for complaint in complaints if complaint]
 
     def commit(self, wanted: Sequence[Listener]) -> list[Listener]:
@@ -190,23 +190,23 @@ def _refuse(error: PreforkError) -> None:
 
 
 def _open_listener(
-    address: Address, terms: Terms, tries: int, left: list[socket.socket]
+    address: Address, options: ListenerOptions, tries: int, left: list[socket.socket]
 ) -> Listener:
     if listener := listen.recover(address, left):
-        _adjust(listener, terms)
+        _adjust(listener, options)
         return listener
     return listen.open_listener(
         address,
-        backlog=terms.backlog,
-        socket_mode=terms.mode,
-        socket_owner=terms.owner,
+        backlog=options.backlog,
+        socket_mode=options.mode,
+        socket_owner=options.owner,
         tries=tries,
     )
 
 
-def _adjust(listener: Listener, terms: Terms) -> str:
+def _adjust(listener: Listener, options: ListenerOptions) -> str:
     try:
-        listen.adjust(listener, terms.backlog, terms.mode, terms.owner)
+        listen.adjust(listener, options.backlog, options.mode, options.owner)
     except OSError as error:
         return f"{listener.url}: {error.strerror}"
     return ""
