@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from serving import Load, Server, Site, eventually
+from serving.eventually import PATIENCE
 
 from prefork.cli.calling import RunningMaster, ask, follow
 from prefork.errors import CommandError
@@ -21,7 +22,7 @@ from prefork.system.local import connect
 
 pytestmark = pytest.mark.process
 
-AT_ONCE = 1.0  # seconds: it takes milliseconds, but this machine may be busy
+AT_ONCE = PATIENCE  # seconds: it takes milliseconds, but this machine may be busy
 GET = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
 
 # An import that takes until it is told to go on.
@@ -500,12 +501,15 @@ def test_reopen(server: Server) -> None:
 def test_stop_is_told_to_its_end(server: Server) -> None:
     server.start("-w", "2")
     with server.connect() as client:
-        client.sendall(GET % b"/sleep?s=0.5&say=asleep")
-        server.wait_log("asleep")
-        *story, end = follow(master_of(server), "stop", wait=True)
-        assert b"slept" in client.recv(65536)
-    assert [line["phase"] for line in story] == ["stop"] * len(story)
-    assert story[0]["workers"] == 2 and story[0]["busy"] == 1
+        client.sendall(GET % b"/hold?say=holding&until=released")
+        server.wait_log("holding")
+        story = follow(master_of(server), "stop", wait=True)
+        first = next(story)
+        (server.directory / "released").touch()
+        *rest, end = story
+        assert b"held" in client.recv(65536)
+    assert {line["phase"] for line in (first, *rest)} == {"stop"}
+    assert first["workers"] == 2 and first["busy"] == 1
     assert end == {"done": True, "status": 0, "text": ""}
     assert server.wait() == 0
 

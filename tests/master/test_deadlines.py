@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from serving import Load, Server, Site, eventually
+from serving.eventually import PATIENCE
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -16,8 +17,8 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 def cut_request(server: Server, path: str) -> float:
     """Ask for what is never answered; after how many seconds it was cut."""
     with server.connect(timeout=20) as client:
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         began = time.monotonic()
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         try:
             assert client.recv(65536) == b""
         except ConnectionResetError:
@@ -38,7 +39,7 @@ def test_an_overdue_request_is_dumped_and_cut(
     """Behaviour 66."""
     log = ("--access-logfile", str(server.directory / "access"))
     server.start("-w", "1", "-t", "1", *log, "--access-logformat", "%(r)s %(s)s %(L)s")
-    assert 0.9 < cut_request(server, path) < 4
+    assert 0.9 < cut_request(server, path) < 4 * PATIENCE
     assert frame in server.log
     assert re.search(
         rf'aborting worker .* reason="request over its 1 s deadline" '
@@ -52,13 +53,13 @@ def test_an_overdue_request_is_dumped_and_cut(
     lines = (server.directory / "access").read_text().splitlines()
     (line,) = [line for line in lines if path in line]
     *_, status, seconds = line.split()
-    assert status == "504" and 0.9 < float(seconds) < 4
+    assert status == "504" and 0.9 < float(seconds) < 4 * PATIENCE
 
 
 def test_a_worker_that_is_deaf_to_abrt_is_killed(server: Server) -> None:
     """Behaviour 43, for a deadline."""
     server.start("-w", "1", "-t", "1")
-    assert cut_request(server, "/deaf?s=60") < 6
+    assert cut_request(server, "/deaf?s=60") < 6 * PATIENCE
     eventually(lambda: server.get("/")[0] == 200)
 
 
@@ -84,7 +85,8 @@ def test_the_next_request_is_never_punished(server: Server) -> None:
             first.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             eventually(lambda n=number: server.log.count("asleep\n") == n + 1)
             with server.connect() as second:  # who waits outside, whatever happens
-                second.sendall(b"GET /sleep?s=0.1 HTTP/1.1\r\nHost: x\r\n\r\n")
+                # Punished it is cut at once; kept waiting, by the machine, it is not.
+                second.sendall(b"GET /extend?by=9&s=0.1 HTTP/1.1\r\nHost: x\r\n\r\n")
                 try:
                     first.recv(65536)  # whether it is answered is not the question
                 except ConnectionResetError:
@@ -100,11 +102,11 @@ def test_a_request_without_a_deadline_takes_its_time(server: Server) -> None:
 
 def test_a_slow_client_is_not_the_application_s_fault(server: Server) -> None:
     """The time that a client takes for its body does not count."""
-    server.start("-w", "1", "-t", "1", "--body-buffer", "0")
+    server.start("-w", "1", "-t", "3", "--body-buffer", "0")
     with server.connect() as client:
         client.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n")
         for byte in b"slowly":
-            time.sleep(0.4)  # it is the client that is tested
+            time.sleep(0.7)  # it is the client that is tested
             client.sendall(bytes([byte]))
         assert client.recv(65536).endswith(b"slowly")
     assert "lost worker" not in server.log
@@ -112,12 +114,12 @@ def test_a_slow_client_is_not_the_application_s_fault(server: Server) -> None:
 
 def test_a_master_that_was_stopped_kills_nobody(server: Server) -> None:
     """Behaviour 50."""
-    server.start("-w", "2", "-t", "2")
+    server.start("-w", "2", "-t", "3")
     workers = server.workers()
     with Load(server, clients=3, paths=["/", "/sleep?s=0.5"]) as load:
         server.signal(signal.SIGSTOP)
         with server.connect() as client:  # overdue while the master is away
-            client.sendall(b"GET /sleep?s=4 HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /sleep?s=5 HTTP/1.1\r\nHost: x\r\n\r\n")
             assert b"slept" in client.recv(65536)
             # Who has its answer may still be served, for the scoreboard.
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -133,14 +135,14 @@ def test_a_master_that_was_stopped_kills_nobody(server: Server) -> None:
 def test_a_master_that_was_stopped_undoes_no_reload(server: Server) -> None:
     """Behaviours 24 and 50: what was imported meanwhile was imported in time."""
     site = Site(server.directory)
-    arguments = ["-w", "1", "--boot-timeout", "3"]
+    arguments = ["-w", "1", "--boot-timeout", "5"]
     server.start(*arguments, app=site.app, env=site.env)
     site.publish("2", WAITS)
     server.signal(signal.SIGHUP)
     eventually((server.directory / "begun").exists)
     server.signal(signal.SIGSTOP)
     (server.directory / "go-on").touch()
-    time.sleep(3.5)  # longer than an import may take
+    time.sleep(5.5)  # longer than an import may take
     server.signal(signal.SIGCONT)
     server.wait_log("reload failed|phase=commit")
     assert "reload failed" not in server.log
@@ -160,7 +162,7 @@ def test_a_leap_of_the_wall_clock_kills_and_replaces_nobody(server: Server) -> N
     server.directory.joinpath("sitecustomize.py").write_text(LEAPING_CLOCK)
     paths = [str(server.directory), *map(str, PATHS)]
     server.start(
-        *("-w", "2", "-t", "2", "--max-lifetime", "3600"),
+        *("-w", "2", "-t", "3", "--max-lifetime", "3600"),
         env={"PYTHONPATH": ":".join(paths)},
     )
     workers = server.workers()
@@ -168,7 +170,7 @@ def test_a_leap_of_the_wall_clock_kills_and_replaces_nobody(server: Server) -> N
         for leap in ("86400", "-86400"):
             server.directory.joinpath("next-leap").write_text(leap)
             server.directory.joinpath("next-leap").rename(server.directory / "leap")
-            time.sleep(3)  # longer than any deadline here
+            time.sleep(3.5)  # longer than any deadline here
     assert load.failures == []
     assert server.workers() == workers
     assert server.stop() == 0

@@ -124,15 +124,14 @@ def test_who_leaves_takes_no_request_along(server: Server) -> None:
 def test_a_load_that_comes_and_goes_finds_its_workers(server: Server) -> None:
     """Behaviour 61: who is missed each time stays; else four would go and come."""
     server.start("-w", "1:6", "--idle-timeout", "1")
-    started = []
-    for _ in range(10):
+    started: list[int] = []
+    while len(started) < 3 or started[-3] != started[-1]:
+        assert len(started) < 20, started
         with Load(server, clients=5, paths=["/sleep?s=0.1"]) as busy:
             eventually(lambda: len(server.workers()) >= 5, within=20)
         time.sleep(1.6)  # nobody comes: some would leave
         assert busy.failures == []
         started.append(server.log.count("info started worker"))
-    assert started[-1] - started[4] <= 5
-    assert started[-1] <= 20
     assert "lost worker" not in server.log
 
 

@@ -38,7 +38,8 @@ def sleep(environ, start_response, query):
 
 
 def hold(environ, start_response, query):
-    """Answer when a file is there: when a test says so, however long it takes."""
+    """Answer when a file is there: when a test says so, but not too soon."""
+    time.sleep(float(query.get("s", "0")))
     wait_for(query["until"])
     return answer(start_response, b"held\n")
 

@@ -36,6 +36,16 @@ def say_hello(kept: Wire) -> None:
     assert kept.read_answer().body == b"hello\n"
 
 
+def hold(server: Server) -> str:
+    """What asks for an answer that comes when we release() it, but not too soon: an
+    abort is looked for once in half a second."""
+    return f"/hold?s=0.6&say=holding&until={server.directory}/released"
+
+
+def release(server: Server) -> None:
+    (server.directory / "released").touch()
+
+
 # ---- a body that is left
 
 
@@ -138,13 +148,14 @@ def test_an_abort_while_the_application_works_is_seen_before_its_answer(
 ) -> None:
     connect = start("--access-logfile", "-")
     with connect() as kept:
-        kept.send(get("/sleep?s=1&say=sleeping", keep=True))
-        server.wait_log("sleeping")
+        kept.send(get(hold(server), keep=True))
+        server.wait_log("holding")
         kept.send(ABORT)
+        release(server)
         answer = kept.read_answer()
         assert (answer.output, answer.protocol) == (b"", wire.REQUEST_COMPLETE)
         say_hello(kept)
-    server.wait_log('"GET /sleep[^"]*" 400 -')
+    server.wait_log('"GET /hold[^"]*" 400 -')
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -153,9 +164,10 @@ def test_who_aborts_hears_of_the_end_and_of_no_reset(
 ) -> None:
     connect = start()
     with connect() as aborting:
-        aborting.send(post("/sleep?s=1&say=sleeping", b"x", keep=keep))
-        server.wait_log("sleeping")
+        aborting.send(post(hold(server), b"x", keep=keep))
+        server.wait_log("holding")
         aborting.send(ABORT)
+        release(server)
         assert aborting.read_answer().protocol == wire.REQUEST_COMPLETE
         aborting.socket.shutdown(socket.SHUT_WR)
         assert aborting.read_record() is None

@@ -290,13 +290,14 @@ def _dribble_until_answered(wire: Wire) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_late_body_is_not_counted_as_the_applications_time(server: Server) -> None:
     """The request's deadline stands still while its client makes it wait."""
-    server.start("-w", "1", "-t", "1", "--body-buffer", "0", app="wire:wsgi")
+    server.start("-w", "1", "-t", "3", "--body-buffer", "0", app="wire:wsgi")
     with Wire(server.connect()) as wire:
         wire.send(post("/read", "Content-Length: 4"))
         for byte in b"body":
-            assert not wire.wait_readable(0.5)
+            assert not wire.wait_readable(1)
             wire.send(bytes([byte]))
         assert wire.read_answer().body == b"4"
     assert "aborting worker" not in server.log

@@ -281,10 +281,10 @@ def test_a_slow_reader_of_a_stream_makes_only_the_application_wait(
     server: Server,
 ) -> None:
     """The answer is made as fast as it is read, and nobody is killed for that."""
-    server.start("-w", "1", "-t", "1", app="wire:wsgi")
+    server.start("-w", "1", "-t", "3", app="wire:wsgi")
     with Wire(server.connect()) as wire:
         wire.request("/blocks?n=400")
-        threading.Event().wait(2.5)  # longer than the deadline of a request
+        threading.Event().wait(4)  # longer than the deadline of a request
         body = wire.read_answer().body
     assert len(body) == 400 * 65536
     assert "aborting worker" not in server.log
