@@ -32,7 +32,7 @@ from prefork.worker.gateways import open_gateway
 from prefork.worker.limits import ClientDeadlines, Lifespan, spread_lifespan
 from prefork.worker.lobby import Lobby
 from prefork.worker.loop import SHORTEST_GRACE, Worker
-from prefork.worker.offspring import disinherit_children, have_no_secrets
+from prefork.worker.offspring import be_no_worker, keep_from_children
 from prefork.worker.promotion import FindHazards, Promotion
 from prefork.worker.relief import Relief
 from prefork.worker.retirement import Retirement
@@ -87,7 +87,7 @@ def live(context: WorkerContext, loaded: Any) -> Promotion | None:
     service = _open_service(context, gateway, slot, deadlines)
     doors = _doors(context)
     lobby = _open_lobby(context, doors, service, deadlines)
-    disinherit_children(lobby, service, signals)
+    keep_from_children(lobby, service, signals)
     relief = Relief(lobby, service, context.channel, slot, doors)
     _put_on_call(relief, settings)
     promotion = Worker(
@@ -162,7 +162,7 @@ def _leave_no_trace(context: WorkerContext, lobby: Lobby, signals: SignalPipe) -
     Not by leaving it to the garbage collector: an exception that the application
     has kept leads to our frames, and to all that they know.
     """
-    have_no_secrets()
+    be_no_worker()
     signals.leave()
     signal.signal(RELIEVE, signal.SIG_DFL)
     context.grip.let_go()

@@ -21,33 +21,33 @@ from prefork.worker.service import Service
 
 
 @dataclass(frozen=True, slots=True)
-class Secrets:
+class WorkerOnly:
     """What is the worker's alone."""
 
     lobby: Lobby
     service: Service
     signals: SignalPipe
 
-    def forget(self) -> None:
+    def let_go(self) -> None:
         """Let go of all of it, in a child of the worker."""
         void([*self.lobby.descriptors(), *self.service.descriptors()])
         self.signals.leave()
         self.service.become_copy()
 
 
-_secrets: list[Secrets] = []  # of the worker that this process is; else none
+_worker_only: list[WorkerOnly] = []  # at most one: of the worker that we are
 _before = threading.local()  # several may fork at a time
 
 
-def disinherit_children(lobby: Lobby, service: Service, signals: SignalPipe) -> None:
+def keep_from_children(lobby: Lobby, service: Service, signals: SignalPipe) -> None:
     """See to it that no child of this process can meddle with what it does."""
-    _secrets[:] = [Secrets(lobby, service, signals)]
+    _worker_only[:] = [WorkerOnly(lobby, service, signals)]
     _watch_forks()
 
 
-def have_no_secrets() -> None:
+def be_no_worker() -> None:
     """Forget what is the worker's: this process is none, or none any more."""
-    _secrets.clear()
+    _worker_only.clear()
 
 
 @cache
@@ -56,7 +56,7 @@ def _watch_forks() -> None:
     os.register_at_fork(
         before=_hold_signals,
         after_in_parent=_release_signals,
-        after_in_child=_forget_secrets,
+        after_in_child=_let_go,
     )
 
 
@@ -70,10 +70,10 @@ def _release_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, _before.mask)
 
 
-def _forget_secrets() -> None:
-    for secrets in _secrets:
-        secrets.forget()
-    have_no_secrets()
+def _let_go() -> None:
+    for each in _worker_only:
+        each.let_go()
+    be_no_worker()
     _release_signals()
 
 
