@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from serving.eventually import eventually
+from serving.front_end import find_port
 from serving.onlooker import ORDINARY, children_of_ours, describe, describe_file
 from serving.scenes import SCENES
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": "/root"}
 NOBODY = 65534
+CHANCES = 8
 LONGEST_PATH = 107  # bytes: unix(7)
 VERSION = re.compile(r"\A(spawn|prefork)-fcgi v[\d.]+ .*\n\Z")
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -45,10 +47,10 @@ class Stage:
         """Run a case until what is seen is what was recorded, or patience is out.
 
         Where a child has to fail within 100 ms it may be the fault of a busy machine
-        if it does not: such a case has three chances.
+        if it does not: such a case has several chances.
         """
         recorded = complete(case["recorded"])
-        for _ in range(3 if ": child " in recorded["stderr"] else 1):
+        for _ in range(CHANCES if ": child " in recorded["stderr"] else 1):
             seen = self._play_once(case, program, recorded)
             if seen == recorded:
                 break
@@ -72,7 +74,7 @@ class Stage:
         self.work.mkdir()
         self.work.chmod(0o777)
         shutil.copy(self._probe, self.work / "probe")
-        port = free_port(range(1))
+        port = find_port()
         scenes = SCENES | {
             "live_tcp": lambda _: socket.create_server(("127.0.0.1", port), backlog=1),
             "suid_copy": lambda work: copy_with_suid(program, work / "suid"),
@@ -223,7 +225,7 @@ def adopting_orphans() -> Iterator[None]:
 
 
 def free_port(candidates: range) -> int:
-    """A port of loopback that nobody listens on; with range(1) any."""
+    """A port of loopback that nobody listens on."""
     for port in candidates:
         with socket.socket() as sock, suppress(OSError):
             sock.bind(("127.0.0.1", port))

@@ -7,6 +7,12 @@ from serving.unit import APPLICATION, CONTRIB, Unit
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
+GO = "/run/prefork-app/go"
+HELD = f"""\
+import os, time
+while not os.path.exists({GO!r}):
+    time.sleep(0.01)
+"""
 SECOND = APPLICATION.replace('VERSION = "1"', 'VERSION = "2"')
 
 
@@ -40,18 +46,19 @@ def test_fails_when_the_new_code_hangs(unit: Unit) -> None:
 
 
 def test_may_take_longer_than_systemd_would_wait(unit: Unit) -> None:
-    unit.change("TimeoutStartSec=2")
+    unit.change("TimeoutStartSec=4")
     unit.start()
-    unit.write_application("import time\ntime.sleep(4)\n" + SECOND)
+    unit.write_application("import time\ntime.sleep(6)\n" + SECOND)
     assert unit.control("reload").code == 0
     assert unit.ask("/") == "version 2"
 
 
 def test_one_by_a_signal_is_seen_by_systemd(unit: Unit) -> None:
     unit.start()
-    unit.write_application("import time\ntime.sleep(2)\n" + SECOND)
+    unit.write_application(HELD + SECOND)
     unit.kill("HUP")
     eventually(lambda: unit.state.startswith("reloading"))
+    unit.machine.write(GO, "")
     eventually(lambda: unit.state == "active running")
     assert unit.ask("/") == "version 2"
 

@@ -77,8 +77,8 @@ def test_a_master_that_hangs_is_started_again(unit: Unit) -> None:
 
 def test_a_master_with_busy_workers_does_not_seem_to_hang(unit: Unit) -> None:
     unit.run_with("-w 1 app:wsgi")
-    unit.change("WatchdogSec=2")
+    unit.change("WatchdogSec=5")
     unit.start()
     before = unit.pid
-    assert unit.ask("/sleep?4") == "slept"
+    assert unit.ask("/sleep?7") == "slept"
     assert unit.pid == before

@@ -8,10 +8,10 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 def test_a_stop_may_take_longer_than_systemd_would_wait(unit: Unit) -> None:
-    """A request of 5 s, where systemd gives 2."""
-    unit.change("TimeoutStopSec=2")
+    """A request of 8 s, where systemd gives 4."""
+    unit.change("TimeoutStopSec=4")
     unit.start()
-    asked = unit.asking("/sleep?5")
+    asked = unit.asking("/sleep?8")
     eventually(unit.busy)
     assert unit.control("stop").code == 0
     assert asked.communicate(timeout=30)[0] == "slept"
