@@ -1,27 +1,23 @@
 """Succession: one generation serves, another is tried, a third is kept for now.
 
-It runs reloads, one at a time; holds the predecessor while its successor is on
-probation; and remembers how the last reload ended.
+It runs reloads, one at a time, and remembers how the last one ended.  What is kept,
+and why it may be needed again, is in prefork/master/after_commit.py.
 """
 
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from setproctitle import setproctitle
-
-from prefork.errors import EXIT_APPLICATION
-from prefork.master.announcement import announce
+from prefork.master.after_commit import AfterCommit
 from prefork.master.canary import Canary
 from prefork.master.cause import REFORK, RELOAD, Cause
 from prefork.master.crashes import method_and_path
 from prefork.master.crew import Crew
 from prefork.master.fixed import keep_fixed
-from prefork.master.generation import Generation, Stage
+from prefork.master.generation import Generation
+from prefork.master.in_force import announce_change, open_for_good
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
-from prefork.master.probation import Probation
+from prefork.master.outcome import Outcome
 from prefork.master.reactor import Reactor
 from prefork.master.refork import Reforks
 from prefork.master.reload import Phase, Reload
@@ -32,20 +28,6 @@ from prefork.master.templates import Templates
 from prefork.master.watcher import Watcher
 from prefork.master.worker_exit import WorkerExit
 from prefork.settings import Settings
-from prefork.system.listen import Listener
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a reload ended."""
-
-    number: int  # of the reload, from 1
-    phase: Phase  # COMMIT; or the one in which it failed
-    generation: int  # that serves since
-    reason: str  # why it failed; empty: it has not
-    exit_status: int  # of `prefork reload`
-    when: float  # Unix time
-    seconds: float  # that it took
 
 
 class Succession:
@@ -71,8 +53,9 @@ class Succession:
         self._logs = logs
         self._log = logs.log
         self._is_wanted = False
-        self._is_returning = False  # the workers of before replace the new ones
-        self._probation: Probation | None = None
+        self._after_commit = AfterCommit(
+            crew=crew, staff=staff, listeners=listeners, logs=logs
+        )
         self._watcher = Watcher(arguments, reactor, logs.log, on_change=self.ask)
         self._reforks = Reforks(crew, templates)
         self._failed: Generation | None = None  # the last candidate, if it failed
@@ -87,7 +70,7 @@ class Succession:
     @property
     def is_busy(self) -> bool:
         """Is a reload going on, or being undone?"""
-        return self.reload is not None or self._is_returning
+        return self.reload is not None or self._after_commit.is_returning
 
     @property
     def candidate(self) -> Generation | None:
@@ -100,11 +83,8 @@ class Succession:
 
     def needed(self) -> list[Generation]:
         """The generations that must have a template."""
-        needed = [self._staff.target, self.candidate, self._staff.previous]
-        kept = self._probation.kept if self._probation else None
-        # Not if it is dead: what another template would import is the new code.
-        if kept is not None and kept.stage is Stage.READY:
-            needed.append(kept)
+        staff, kept = self._staff, self._after_commit.kept
+        needed = (staff.target, self.candidate, staff.previous, kept)
         return [generation for generation in needed if generation is not None]
 
     # One step
@@ -124,10 +104,11 @@ class Succession:
             return
         if self._is_wanted and may_begin:
             self._begin()
-        elif self._probation is not None:
-            self._advance_probation(self._probation, now)
-        elif self._is_returning and self._staff.has_rolled():
-            self._end_return()
+        elif self._after_commit.is_on_probation:
+            failure = self._after_commit.check_probation(now, number=self.number)
+            self.outcome = failure or self.outcome
+        elif self._after_commit.has_returned:
+            self._after_commit.end_return()
         elif may_begin:
             target = self._staff.target
             self.reload = self._reforks.consider(target, now, self._make_reload)
@@ -146,7 +127,7 @@ class Succession:
 
     def _begin(self) -> None:
         self._is_wanted = False
-        self._end_return()
+        self._after_commit.end_return()
         self._staff.recall()
         self.number += 1
         self.reload = self._make_reload(RELOAD)
@@ -174,36 +155,24 @@ class Succession:
     def _take_over(self) -> None:
         """ROLL begins: from now on all workers should be of the candidate."""
         assert self.candidate is not None
-        self._probation = None
+        self._after_commit.end_probation()
         self._staff.take_over(self.candidate)
         self._crew.drain = self._listeners.are_dropped(self.candidate.listeners)
 
     def _commit(self, reload: Reload, now: float) -> None:
         # What may fail comes first: until then there is a way back.
-        new = self._open_for_good(self._staff.target)
+        target = self._staff.target
+        new = open_for_good(target, self._listeners, self._logs)
         reload.commit()
         if kept := self._staff.settle():
-            self._probation = Probation(kept, reload.crashes, reload.cause, now)
+            self._after_commit.begin_probation(kept, reload, now)
         self._end(reload)
-        self._announce(self._staff.target, new)
+        announce_change(target, new, self._logs)
 
     def undo(self, reason: str, status: int) -> None:
         """Roll back, if there is a reload: something unforeseen has failed."""
         if self.reload is not None:
             self.reload.roll_back(reason, status)
-
-    def _open_for_good(self, generation: Generation) -> list[Listener]:
-        """Its listeners and no others; returns those that are new."""
-        setproctitle(f"prefork: master [{generation.settings.title}]")
-        for complaint in self._listeners.adjust(generation.settings):
-            self._log.warning("cannot change listener", text=complaint)
-        return self._listeners.commit(generation.listeners)
-
-    def _announce(self, generation: Generation, new: Iterable[Listener]) -> None:
-        """Speak as its settings say from now on."""
-        self._logs.configure(generation.settings)
-        for listener in new:
-            announce(listener, self._log)
 
     def _end(self, reload: Reload) -> None:
         self._failed = reload.candidate if reload.failed_in else None
@@ -212,56 +181,8 @@ class Succession:
         if reload.cause is REFORK:
             self._reforks.end(reload, self._staff.target)
             return
-        self.outcome = Outcome(
-            self.number,
-            reload.failed_in or Phase.COMMIT,
-            self._staff.target.number,
-            reload.reason,
-            reload.exit_status,
-            time.time(),
-            reload.seconds,
-        )
-
-    # After COMMIT
-
-    def _advance_probation(self, probation: Probation, now: float) -> None:
-        can_return = probation.kept.stage is Stage.READY
-        if probation.reason and can_return:
-            self._probation = None
-            self._return_to(probation.kept, probation.cause, probation.reason)
-        elif now >= probation.until or not can_return:
-            self._probation = None
-
-    def _return_to(self, kept: Generation, cause: Cause, reason: str) -> None:
-        """The new code is worse than what it has replaced.
-
-        The listeners too are those of before.  One that was closed since is opened
-        again: in between its clients were refused, and port 0 is another port.
-        """
-        phase = Phase.PROBATION
-        self._log.error(
-            f"{cause.name} failed",
-            phase=phase.value,
-            keeping=cause.keeping,
-            text=reason,
-        )
-        kept.listeners, refusals = self._listeners.restore(kept.settings)
-        for refusal in refusals:
-            self._log.error("cannot restore listener", text=refusal)
-        self._crew.drain = self._listeners.are_dropped(kept.listeners)
-        self._staff.return_to(kept)
-        self._announce(kept, self._open_for_good(kept))
-        self._is_returning = True
-        if cause is REFORK:
-            kept.refork_after = ()
-            return
-        self.outcome = Outcome(
-            self.number, phase, kept.number, reason, EXIT_APPLICATION, time.time(), 0.0
-        )
-
-    def _end_return(self) -> None:
-        self._is_returning = False
-        self._crew.drain = False
+        serving = self._staff.target.number
+        self.outcome = Outcome.of(reload, self.number, generation=serving)
 
     # News; False: it does not concern the reload
 
@@ -307,9 +228,7 @@ class Succession:
         if self.reload is not None and self._is_candidate(member):
             self.reload.worker_failed(reason, was_ready=bool(member.ready_at))
             return True
-        is_new = member.generation == self._staff.target.number
-        if self._probation is not None and is_new and not worker_exit.is_proven:
-            self._probation.worker_died(reason, worker_exit.now)
+        self._after_commit.worker_died(worker_exit, reason)
         return False  # it may have to be replaced: with back-off
 
     def _is_old_trouble(self, worker_exit: WorkerExit) -> bool:
@@ -319,7 +238,7 @@ class Succession:
             tenant.request, generation
         ):
             return False
-        if self.reload is not None or self._probation is not None:
+        if self.reload is not None or self._after_commit.is_on_probation:
             self._log.warning(
                 "crash not held against new code",
                 request=method_and_path(tenant.request),
@@ -341,20 +260,17 @@ class Succession:
 
     def state(self) -> dict[str, Any]:
         """When it is not busy."""
-        outcome, probation = self.outcome, self._probation
         return {
             "arguments": list(self._arguments),
             "number": self.number,
             "is_wanted": self._is_wanted,
-            "probation": probation and probation.state(),
-            "outcome": outcome and {**asdict(outcome), "phase": outcome.phase.value},
+            "probation": self._after_commit.state(),
+            "outcome": self.outcome and self.outcome.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.number = state["number"]
         self._is_wanted = state["is_wanted"]
-        if probation := state["probation"]:
-            generations = self._templates.generations
-            self._probation = Probation.restore(probation, generations)
+        self._after_commit.restore(state["probation"], self._templates.generations)
         if outcome := state["outcome"]:
-            self.outcome = Outcome(**{**outcome, "phase": Phase(outcome["phase"])})
+            self.outcome = Outcome.restore(outcome)
