@@ -11,7 +11,7 @@ from typing import BinaryIO
 from prefork.errors import ClientGone, ProtocolError, RequestAborted
 from prefork.protocols.lull import is_by_proxy
 from prefork.protocols.request import Answer, Headers
-from prefork.system.farewell import has_left
+from prefork.system.half_close import has_left
 from prefork.worker.client import Client, as_socket
 from prefork.worker.outgoing import FilePart
 from prefork.worker.waiting import Waiting

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefork.system.farewell import has_left
+from prefork.system.half_close import has_left
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -1,4 +1,4 @@
-"""Whether a client that has stopped to send has left; only on this machine.
+"""Half-close: whether a client of this machine that sends no more has left.
 
 A TCP client that closes, and one that only has nothing more to send, look alike on the
 wire.  But a socket that is closed belongs to nobody, and has no inode any more
