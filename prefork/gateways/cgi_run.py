@@ -17,7 +17,7 @@ from prefork.gateways.cgi_source import Open, Source
 from prefork.protocols.request import Reply
 
 PIECE = 65536  # bytes read from a program at once
-LONGEST_TALE = 65536  # bytes of stderr that are told in one piece: what a pipe holds
+MOST_STDERR = 65536  # bytes that are told in one piece: what a pipe holds
 TERM_GRACE = 2.0  # seconds between TERM and KILL
 LAST_STEPS = 1.0  # seconds for a program to exit after it has closed its output
 MOMENT = 0.05  # seconds to wait for that exit before the answer is sent
@@ -209,7 +209,7 @@ class CgiRun:
 
     def _read_stderr(self) -> None:
         try:
-            data = read(self._program.stderr, LONGEST_TALE)
+            data = read(self._program.stderr, MOST_STDERR)
         except BlockingIOError:
             return
         if data:

@@ -140,22 +140,22 @@ class Keeper:
             "stdout": Output(copy.stdout, self._quote("stdout")),
             "stderr": Output(copy.stderr, self._quote("stderr")),
         }
-        # Who hears each descriptor; False: there is no more to be heard.
-        ears: dict[int, Callable[[], bool]] = {
+        # What reads each descriptor; False: there is no more to be read.
+        readers: dict[int, Callable[[], bool]] = {
             self._channel.fileno(): self._hear_master,
             self._signals.fileno(): self._hear_signals,
             copy.stdout: outputs["stdout"].read,
             copy.stderr: outputs["stderr"].read,
         }
         poll = select.poll()
-        for fd in (copy.fileno(), *ears):
+        for fd in (copy.fileno(), *readers):
             poll.register(fd, select.POLLIN)
         while copy.fileno() not in (heard := self._wait(poll)):
             for fd in heard:
-                if not ears[fd]():
+                if not readers[fd]():
                     poll.unregister(fd)
             self._look_at_clock(time.monotonic())
-        return self._bury(copy, outputs.values())
+        return self._reap(copy, outputs.values())
 
     def _quote(self, stream: str) -> Callable[[str], None]:
         def quote(line: str) -> None:
@@ -171,7 +171,8 @@ class Keeper:
         milliseconds = None if due == FOREVER else seconds * 1000 + 1
         return [fd for fd, _ in poll.poll(milliseconds)]
 
-    def _bury(self, copy: Execution, outputs: Iterable[Output]) -> int:
+    def _reap(self, copy: Execution, outputs: Iterable[Output]) -> int:
+        """Log what a copy has written last; returns how it has ended."""
         status = copy.reap()
         self._slot.keep(0)
         for output in outputs:

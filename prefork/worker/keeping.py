@@ -51,11 +51,11 @@ def keep(context: WorkerContext, command: Command) -> None:
         reopen_logs=context.reopen_logs,
     )
     status = keeper.run()
-    if not _is_farewell(status, keeper, settings.retire_signal):
+    if not _has_left_as_told(status, keeper, settings.retire_signal):
         _end_like(status)
 
 
-def _is_farewell(status: int, keeper: Keeper, retire_signal: str) -> bool:
+def _has_left_as_told(status: int, keeper: Keeper, retire_signal: str) -> bool:
     """Has it left because it was to?  Some say so by their exit code, and some know
     nothing of the signal, which ends them."""
     signals = {signal.Signals[f"SIG{retire_signal}"], *LEAVE}

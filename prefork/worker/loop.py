@@ -22,7 +22,7 @@ from prefork.worker.retirement import Retirement
 from prefork.worker.service import Service
 
 LOOK_AT_MEMORY_EVERY = 1.0  # seconds: it costs 20 µs, so not after each request
-VERDICT = 1.0  # seconds to wait for a kill that the master has announced
+ANNOUNCED_KILL = 1.0  # seconds to wait for a kill that the master has announced
 SHORTEST_GRACE = 0.5  # seconds: 0 would disarm the timer (setitimer(2))
 
 
@@ -83,7 +83,7 @@ class Worker:
                 keep = self._service.serve(client, may_keep=retirement.may_keep(client))
                 lobby.put_back(client, keep=keep)
                 self._served += 1
-                self._await_verdict()
+                self._await_announced_kill()
                 if self._channel.has_put_aside:
                     self._hear_master()
             else:
@@ -102,11 +102,11 @@ class Worker:
                 self._on_message[message.kind](message)
         return self._retirement.is_over
 
-    def _await_verdict(self) -> None:
+    def _await_announced_kill(self) -> None:
         """If the master resolved to kill the request that has just ended, let it
         do so now: what it kills must not be the next one."""
         if self._slot.is_condemned():
-            time.sleep(VERDICT)
+            time.sleep(ANNOUNCED_KILL)
 
     def _check_lifespan(self) -> None:
         """Ask for a replacement when it is time, and serve on until it is here."""
