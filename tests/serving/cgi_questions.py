@@ -16,7 +16,7 @@ from serving.browser import Browser
 from serving.eventually import PATIENCE
 
 OK = "echo 'Content-Type: text/plain'; echo"
-SILENCE = 2.0  # seconds after which the servers should end a program
+SILENCE = 2.0 * PATIENCE  # seconds after which the servers should end a program
 PYTHON = "#!/usr/bin/python3 -IS"
 BODY = b"y" * 1_000_000
 
@@ -54,7 +54,7 @@ def post(browser: Browser, place: Path) -> str:
 def ask_and_time(browser: Browser, place: Path) -> str:
     before = time.monotonic()
     answer = browser.get("/cgi-bin/a")
-    when = "at once" if time.monotonic() - before < 2.5 else "late"
+    when = "at once" if time.monotonic() - before < 5 else "late"
     return f"{answer.status} {when}"
 
 
@@ -163,7 +163,7 @@ QUESTIONS = [
     ),
     Question(
         "a child keeps stdout open",
-        f"#!/bin/sh\n{OK}; echo done; sleep 4 &",
+        f"#!/bin/sh\n{OK}; echo done; sleep 8 &",
         "200 at once",
         ask_and_time,
     ),
