@@ -159,7 +159,7 @@ MORE = {  # what a line of help has no room for
     "Only root may raise a hard one.  The master keeps its own.",
     "daemon": "The command waits until workers are ready, or says why they are not.  "
     "What is logged from then on is lost unless there is an error_logfile, or stderr "
-    "is a file: a warning says so.",
+    "is a file: a warning says so.  systemd needs it in a unit with Type=forking only.",
     "control": "A path, @NAME (a socket without a file), or none.  Only root and the "
     "user of the master are heard there.",
     "pid": "The file is locked as long as the master runs, so a file that was left "

@@ -28,6 +28,8 @@ from prefork.system.stdin import STDERR, fill_gaps
 
 NAME_PATIENCE = 30.0  # seconds for name servers, at a start: they may start as well
 NO_LOG = "the server leaves the terminal, and has no log file"
+NOT_MAIN = "it waits for the process that it has started, and --daemon leaves that"
+STAY = "leave --daemon out of this unit, or make it Type=forking"
 NAME_ONE = "set error_logfile: PREFORK_ERROR_LOGFILE=FILE, or a line of prefork.toml"
 
 
@@ -96,6 +98,8 @@ def _make_master(
     control_listener: Listener | None,
 ) -> Master:
     logs = Logs(settings)
+    if handshake is not None and inherited.notifier is not None:
+        logs.log.warning("cannot tell systemd", reason=NOT_MAIN, advice=STAY)
 
     def tell_the_shell() -> None:
         if handshake is None:

@@ -16,10 +16,12 @@ WARNING = (
 THROUGH_A_PIPE = ["sh", "-c", '"$@" 2>&1 | cat >&2', "sh"]
 
 
-def detach(server: Server, *options: str) -> str:
+def detach(server: Server, *options: str, **environment: str) -> str:
     """Start a daemon, and stop it; what it has said before it had left."""
     pid_file = server.directory / "pid"
-    server.start("-D", "-w", "1", "--pid", str(pid_file), *options, wait=False)
+    server.start(
+        "-D", "-w", "1", "--pid", str(pid_file), *options, wait=False, env=environment
+    )
     assert server.wait() == 0
     said = server.log
     os.kill(int(pid_file.read_text()), signal.SIGTERM)
@@ -45,3 +47,11 @@ def test_stderr_may_be_that_file(server: Server) -> None:
     detach(server)
     assert "stopped master" in server.log
     assert "log ends here" not in server.log
+    assert "cannot tell systemd" not in server.log
+
+
+def test_under_systemd_it_says_why_the_unit_will_fail(server: Server) -> None:
+    """With Type=notify, where only the process that was started is heard."""
+    said = detach(server, NOTIFY_SOCKET=str(server.directory / "notify"))
+    assert "warning cannot tell systemd" in said
+    assert "leave --daemon out of this unit" in said
