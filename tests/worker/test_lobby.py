@@ -1,168 +1,15 @@
 """prefork.worker.lobby: everyone who has nothing for the application to do."""
 
-import dataclasses
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 
 import pytest
 from serving import eventually
-from serving.lines import LineDoor
+from serving.room import BIG, MakeRoom, Reader, Room, is_closed
 
-from prefork.errors import ProtocolError
-from prefork.worker import delivery
 from prefork.worker import lobby as lobby_module
 from prefork.worker.client import Client, ClientState
-from prefork.worker.limits import ClientDeadlines
-from prefork.worker.lobby import Lobby
-
-BIG = b"x" * (1 << 20)
-
-
-class Room:
-    """A lobby with one door, and those who come in through it."""
-
-    def __init__(self, *, size: int = 100, **deadlines: float) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-        self.listener.setblocking(False)
-        self.door = LineDoor(self.listener)
-        self.bell = os.eventfd(0, os.EFD_NONBLOCK)
-        self.refused: list[str] = []
-        self.notices: list[str] = []
-        self.visitors: list[socket.socket] = []
-        kinds = (field.name for field in dataclasses.fields(ClientDeadlines))
-        patience = dict.fromkeys(kinds, 9.0) | {"body_min_rate": 0}
-        self.lobby = Lobby(
-            [self.door],  # type: ignore[list-item]
-            self.bell,
-            size=size,
-            body_buffer=1000,
-            deadlines=ClientDeadlines(**{**patience, **deadlines}),
-            refuse=self._refuse,
-            notice=lambda event, **fields: self.notices.append(event),
-        )
-        self.lobby.open_doors()
-
-    def _refuse(self, client: Client, error: ProtocolError) -> None:
-        self.refused.append(error.reason)
-        client.transmit(f"{error.status}\n".encode())
-
-    def visit(self, data: bytes = b"") -> socket.socket:
-        """Somebody connects, and says `data`."""
-        visitor = socket.create_connection(self.listener.getsockname(), timeout=5)
-        self.visitors.append(visitor)
-        if data:
-            visitor.sendall(data)
-        return visitor
-
-    def let_in(self, *datas: bytes) -> list[socket.socket]:
-        """Some connect, and are inside."""
-        visitors = []
-        for data in datas:
-            visitors.append(self.visit(data))
-            before = self.lobby.count()[0]
-            self.turn_until(lambda before=before: self.lobby.count()[0] > before)
-        return visitors
-
-    def turn_until(self, check: Callable[[], object], within: float = 5.0) -> None:
-        """Let the lobby turn, with no request in sight, until `check` is true."""
-        give_up = time.monotonic() + within
-        while not check():
-            assert self.lobby.next() is None
-            assert time.monotonic() < give_up
-
-    def next(self, within: float = 5.0) -> Client:
-        """The next client with a request."""
-        give_up = time.monotonic() + within
-        while (client := self.lobby.next()) is None:
-            assert time.monotonic() < give_up, "no request"
-        return client
-
-    def serve(self, answer: bytes = b"", *, keep: bool = True) -> str:
-        """Answer the next request; what it was."""
-        client = self.next()
-        assert client.request is not None
-        name = client.request.variables["REQUEST_URI"]
-        client.transmit(answer or name.encode() + b"\n")
-        self.lobby.put_back(client, keep=keep)
-        return name
-
-    def drain(self) -> list[str]:
-        """Serve until everybody has left, as a retiring worker does."""
-        names = []
-        give_up = time.monotonic() + 5
-        while not self.lobby.is_empty():
-            assert time.monotonic() < give_up
-            client = self.lobby.next()
-            if client is not None:
-                assert client.request is not None
-                names.append(client.request.variables["REQUEST_URI"])
-                client.transmit(names[-1].encode())
-                self.lobby.put_back(client, keep=False)
-        return names
-
-    def close(self) -> None:
-        self.lobby.close_doors(drain=False)
-        for visitor in self.visitors:
-            visitor.close()
-        self.drain()
-        self.listener.close()
-        os.close(self.bell)
-
-
-MakeRoom = Callable[..., Room]
-
-
-@pytest.fixture
-def make_room() -> Iterator[MakeRoom]:
-    with ExitStack() as stack:
-
-        def make_room(**options: float) -> Room:
-            room = Room(**options)  # type: ignore[arg-type]
-            stack.callback(room.close)
-            return room
-
-        yield make_room
-
-
-@pytest.fixture
-def room(make_room: MakeRoom) -> Room:
-    return make_room()
-
-
-def is_closed(visitor: socket.socket) -> bool:
-    """Has the server said goodbye?  Reads all there is."""
-    visitor.settimeout(0)
-    try:
-        while visitor.recv(1 << 20):
-            pass
-    except BlockingIOError:
-        return False
-    except ConnectionResetError:
-        pass
-    return True
-
-
-class Reader(threading.Thread):
-    """Reads on, until the end or so many bytes."""
-
-    def __init__(self, visitor: socket.socket, most: int = 1 << 30) -> None:
-        super().__init__(daemon=True)
-        self._visitor = visitor
-        self._most = most
-        self.received = b""
-        self.start()
-
-    def run(self) -> None:
-        while len(self.received) < self._most:
-            data = self._visitor.recv(1 << 20)
-            self.received += data
-            if not data:
-                return
-
 
 # Coming in
 
@@ -261,79 +108,6 @@ def test_a_bad_request_is_answered_and_the_connection_closed(room: Room) -> None
     assert room.refused == ["a bad line"]
 
 
-def test_an_early_answer_survives_what_the_client_still_sends(room: Room) -> None:
-    """RFC 9112 9.6: no reset that overtakes the answer."""
-    visitor = room.visit(b"POST 3000000\n" + b"x" * 100_000)
-    client = room.next()
-    client.transmit(b"403\n")
-    room.lobby.put_back(client, keep=False)
-    visitor.setblocking(False)
-    sent = 0
-
-    def send_on() -> bool:
-        nonlocal sent
-        try:
-            sent += visitor.send(BIG)
-        except BlockingIOError:
-            pass
-        return sent > 2_000_000
-
-    room.turn_until(send_on)
-    visitor.setblocking(True)
-    assert visitor.recv(100) == b"403\n"
-    assert visitor.recv(100) == b""
-    visitor.shutdown(socket.SHUT_WR)
-    room.turn_until(lambda: room.lobby.count() == (0, 0))
-
-
-def test_who_never_stops_sending_is_not_read_for_ever(
-    room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "LINGER", 0.3)
-    visitor = room.visit(b"POST 3000000\n" + b"x" * 2000)
-    client = room.next()
-    room.lobby.put_back(client, keep=False)
-    visitor.setblocking(False)
-
-    def send_on() -> bool:
-        try:
-            visitor.send(b"x")
-        except BlockingIOError:
-            pass
-        except ConnectionError:
-            return True
-        return False
-
-    room.turn_until(send_on)
-
-
-def test_a_slow_reader_drains_while_others_are_served(room: Room) -> None:
-    slow = room.visit(b"big\n")
-    room.serve(BIG * 8, keep=False)
-    assert room.lobby.count() == (1, 1)
-    room.visit(b"other\n")
-    assert room.serve() == "other"
-    reader = Reader(slow)
-    room.turn_until(lambda: not reader.is_alive())
-    assert reader.received == BIG * 8
-
-
-def test_a_slow_reader_that_leaves_is_forgotten(room: Room) -> None:
-    slow = room.visit(b"big\n")
-    room.serve(BIG * 8)
-    slow.close()
-    room.turn_until(lambda: room.lobby.count() == (0, 0))
-
-
-def test_a_drained_connection_carries_the_next_request(room: Room) -> None:
-    visitor = room.visit(b"big\nnext\n")
-    room.serve(BIG * 8)
-    reader = Reader(visitor, len(BIG) * 8 + 5)
-    assert room.serve() == "next"
-    reader.join()
-    assert reader.received == BIG * 8 + b"next\n"
-
-
 # Deadlines
 
 
@@ -393,14 +167,6 @@ def test_who_asks_whether_we_are_here_is_waited_for(make_room: MakeRoom) -> None
     assert not is_closed(visitor)
     visitor.sendall(b"three\n")
     assert room.serve() == "three"
-
-
-def test_a_reader_that_does_not_read_has_its_deadline(make_room: MakeRoom) -> None:
-    room = make_room(write=0.2)
-    room.visit(b"big\n")
-    room.serve(BIG * 8)
-    room.turn_until(lambda: room.lobby.count() == (0, 0))
-    assert room.notices == ["cut answer"]
 
 
 def test_a_trickle_of_a_head_does_not_move_its_deadline(make_room: MakeRoom) -> None:
