@@ -72,7 +72,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def test_what_is_asked_is_answered(
     place: Place, command: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(place.read(command)) == 0
+    # One of them gives the server two seconds, which a busy machine may take.
+    eventually(lambda: main(place.read(command)) == 0)
     out, _ = capfd.readouterr()
     assert "a report" in out or "100 requests, 0 failed" in out
 
