@@ -48,6 +48,8 @@ class ProxyConversation(Prelude):
     not": any client could say then that it is another.
     """
 
+    has_leftover = True  # nobody else could go on with this connection
+
     def __init__(self, language: Language, remote: dict[str, str]) -> None:
         super().__init__(remote)
         self._language = language

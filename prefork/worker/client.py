@@ -162,16 +162,13 @@ class Client:
     def can_move(self) -> bool:
         """Could a sibling serve it as well?
 
-        Either it is silent since its last answer, or its request is not begun, whole,
-        and all in `raw`.
+        Either it is silent, or its request is not begun, whole, and all in `raw`.
         """
         if self.state is ClientState.SERVING:
             request = self.request
             assert request is not None
             return bool(self.raw) and (request.body is None or request.body.done)
-        if self.is_fresh or self.conversation.has_leftover:
-            return False
-        return self.state is ClientState.QUIET
+        return self.state is ClientState.QUIET and not self.conversation.has_leftover
 
     def has_unread_input(self) -> bool:
         """Would a close() now find unread bytes, and reset the answer away?"""

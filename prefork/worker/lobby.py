@@ -120,7 +120,10 @@ class Lobby:
         if len(self._guests) >= self._most:
             self._send_one_away()
         client.is_fresh = False
-        client.deadline = time.monotonic() + (self._last_word(client) or LAST_WORD_IDLE)
+        patience = self._last_word(client)
+        if not self._entrance.is_closed:  # it may not have said a word there
+            patience = max(patience, self._deadlines.header)
+        client.deadline = time.monotonic() + patience
         if raw:
             self._receive(client, raw)
         else:

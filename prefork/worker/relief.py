@@ -1,7 +1,7 @@
 """Relief: clients leave a worker whose request takes long, or who retires.
 
-A kept-alive connection is bound to the worker that has accepted it.  When that one
-is busy for long, what the client asks next would wait, beside idle siblings.  So
+A connection is bound to the worker that has accepted it.  When that one is busy for
+long, what the client asks next would wait, beside idle siblings.  So
 the master, which sees it on the scoreboard, sends RELIEVE; the handler runs in the
 middle of the application, and gives the connections to the master, which passes
 them on.  A worker that retires needs no signal for the same.
@@ -78,10 +78,10 @@ class Relief:
         self._give_all(self._lobby.movable(), A_MESSAGE)
         self._slot.report(*self._lobby.count())
 
-    def give_kept(self, doors: Container[str]) -> None:
-        """Give away those of `doors` whom we have answered and who are silent since."""
-        kept = [c for c in self._lobby.movable() if c.state is ClientState.QUIET]
-        there = [client for client in kept if client.door.name in doors]
+    def give_silent(self, doors: Container[str]) -> None:
+        """Give away those of `doors` who are silent."""
+        silent = [c for c in self._lobby.movable() if c.state is ClientState.QUIET]
+        there = [client for client in silent if client.door.name in doors]
         self._give_all(there, A_MESSAGE_OF_SILENT)
 
     def _give_all(self, clients: Sequence[Client], at_once: int) -> None:

@@ -1,8 +1,8 @@
 """Retirement: how a worker comes to its end, and what becomes of its clients.
 
-Those whose connection was kept go to a sibling that serves on behind the same door;
-so nobody sees a connection close in the moment of using it, and nobody waits.  Where
-there is no such sibling they have a last word, and then are closed.
+Those who are silent go to a sibling that serves on behind the same door; so nobody
+sees a connection close in the moment of using it, and nobody waits.  Where there is
+no such sibling they have a last word, and then are closed.
 """
 
 import time
@@ -68,7 +68,7 @@ class Retirement:
     def advance(self) -> None:
         """Give away whom we can; the others are waited for."""
         if self._heirs:
-            self._relief.give_kept(self._heirs)
+            self._relief.give_silent(self._heirs)
 
     def take_in(self, message: Message) -> None:
         """Take in clients of another worker.

@@ -9,6 +9,8 @@ import pytest
 from serving.lines import LineDoor
 
 from prefork.errors import ClientGone, ProtocolError
+from prefork.protocols.forwarded import TrustedPeers
+from prefork.protocols.proxy import Proxy
 from prefork.worker.client import Client, ClientState
 from prefork.worker.outgoing import FilePart
 
@@ -90,6 +92,22 @@ def test_what_came_in_one_piece_can_move_to_a_sibling(client: Client) -> None:
     assert receive(client, b"POST 4\nbody")
     assert client.can_move
     assert client.raw == b"POST 4\nbody"
+
+
+def test_who_is_silent_can_move_to_a_sibling(client: Client) -> None:
+    """Whether it has had an answer or not."""
+    assert client.can_move
+    assert receive(client, b"one\n")
+    client.next_request()
+    assert client.can_move
+
+
+def test_who_has_first_to_say_who_it_is_cannot_move() -> None:
+    """A sibling would take its PROXY header for a request."""
+    language = Proxy(LineDoor().language, TrustedPeers(["*"]))  # type: ignore[arg-type]
+    conversation = language.converse({"REMOTE_ADDR": ""})
+    client = Client(-1, LineDoor(), conversation)  # type: ignore[arg-type]
+    assert not client.can_move
 
 
 def test_what_came_in_pieces_cannot_move(client: Client) -> None:

@@ -30,7 +30,7 @@ class Relief:
         self.taken: list[str] = []
         self.is_settled = True
 
-    def give_kept(self, doors: Container[str]) -> None:
+    def give_silent(self, doors: Container[str]) -> None:
         assert isinstance(doors, frozenset)
         self.given.append(set(doors))
 

@@ -118,6 +118,16 @@ def test_a_request_that_has_begun_is_finished_where_it_was(site: Site) -> None:
     eventually(lambda: ask(kept) != old)
 
 
+def test_who_has_not_said_a_word_yet_is_kept_as_well(site: Site) -> None:
+    """Behaviour 21: the request may be on its way, or its sender kept from sending."""
+    site.start(1)
+    silent = site.http()
+    old = ask(site.http())  # whoever came before has been let in by now
+    site.reload()
+    eventually(lambda: old not in site.server.workers())
+    assert [ask(silent)] == list(site.server.workers())
+
+
 def test_one_that_is_being_answered_is_kept_as_well(site: Site) -> None:
     site.start(1)
     kept = site.http()
