@@ -59,7 +59,8 @@ def test_the_stream_begins_before_it_ends(demo: Server) -> None:
         connection.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         received = b""
         while b" 1 of 20" not in received:
-            received += connection.recv(65536)
+            received += (part := connection.recv(65536))
+            assert part
     assert b"20 of 20" not in received
 
 

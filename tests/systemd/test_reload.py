@@ -37,7 +37,7 @@ def test_fails_with_broken_code_and_the_old_code_serves(unit: Unit) -> None:
 
 
 def test_fails_when_the_new_code_hangs(unit: Unit) -> None:
-    unit.run_with("-w 2 --boot-timeout 2 app:wsgi")
+    unit.run_with("-w 2 --boot-timeout 5 app:wsgi")
     unit.start()
     unit.write_application("import time\ntime.sleep(600)\n")
     assert unit.control("reload").code != 0
