@@ -9,6 +9,7 @@ from prefork.cli.inherited import Inherited
 from prefork.config import Configuration
 from prefork.config.meaning import find_meanings
 from prefork.errors import PreforkError
+from prefork.master.assembly import Assembly
 from prefork.master.handover import State
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
@@ -75,7 +76,7 @@ def _serve(
         control_listener = open_control_listener(settings.control)
         if control_listener is not None:
             at_exit.callback(listen.close, control_listener)
-        master = _make_master(
+        assembly = _assemble(
             settings,
             arguments,
             inherited,
@@ -84,10 +85,10 @@ def _serve(
             pid_file=pid_file,
             control_listener=control_listener,
         )
-        return master.run()
+        return Master(assembly).run()
 
 
-def _make_master(
+def _assemble(
     settings: Settings,
     arguments: Sequence[str],
     inherited: Inherited,
@@ -96,7 +97,7 @@ def _make_master(
     listeners: Listeners,
     pid_file: PidFile | None,
     control_listener: Listener | None,
-) -> Master:
+) -> Assembly:
     logs = Logs(settings)
     if handshake is not None and inherited.notifier is not None:
         logs.log.warning("cannot tell systemd", reason=NOT_MAIN, advice=STAY)
@@ -109,7 +110,7 @@ def _make_master(
             logs.log.warning("log ends here", reason=NO_LOG, advice=NAME_ONE)
         handshake.ready(keep_stderr=has_file)
 
-    return Master(
+    return Assembly(
         settings,
         arguments,
         scoreboard=inherited.open_scoreboard(),
@@ -133,7 +134,7 @@ def adopt(state: State) -> Callable[[], int]:
     pid_file = PidFile(**state["pid_file"]) if state["pid_file"] else None
     control = state["control_listener"]
     control_listener = Listener.restore(control) if control else None
-    master = Master(
+    assembly = Assembly(
         settings,
         state["succession"]["arguments"],
         scoreboard=Scoreboard(state["scoreboard"]["fd"]),
@@ -153,7 +154,7 @@ def adopt(state: State) -> Callable[[], int]:
                 at_exit.callback(pid_file.release)
             if control_listener is not None:
                 at_exit.callback(listen.close, control_listener)
-            return master.run()
+            return Master(assembly).run()
 
     return run
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefork import __version__
+from prefork.master.backstop import Backstop
 from prefork.master.crew import Crew
 from prefork.master.handover import State
 from prefork.master.listeners import Listeners
 from prefork.master.logs import Logs
+from prefork.master.reactor import Reactor
 from prefork.master.staff import Staff
 from prefork.master.stop import Stop
 from prefork.master.succession import Succession
@@ -22,13 +24,15 @@ from prefork.system.pidfile import PidFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """All but the loop, and what only the loop asks: control, systemd reporter."""
+    """All but those who look at all of them: news, control, systemd reporter."""
 
     scoreboard: Scoreboard
     bell: int  # an eventfd that templates and workers inherit
     lifeline: Lifeline
     pid_file: PidFile | None
     control_listener: Listener | None
+    backstop: Backstop
+    reactor: Reactor
     crew: Crew
     staff: Staff
     templates: Templates
@@ -38,6 +42,23 @@ class Parts:
     upgrade: Upgrade
     stop: Stop
     started_at: float  # monotonic seconds
+
+    def undo(self, reason: str, status: int) -> None:
+        """End a reload or an upgrade: it may be why something has failed."""
+        self.succession.undo(reason, status)
+        self.upgrade.undo(reason, status)
+
+    def stop_gracefully(self) -> None:
+        self.upgrade.stop()
+        self.succession.stop()
+        self.stop.ask()
+
+    def stop_quickly(self) -> None:
+        self.upgrade.stop()
+        self.succession.stop()
+        self.stop.ask_quickly()
+
+    # Being handed over to another program
 
     def state(self) -> dict[str, Any]:
         """For the program that replaces this one; see prefork/master/handover.py."""

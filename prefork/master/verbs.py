@@ -1,6 +1,5 @@
 """What operators can ask of a master, or tell it: a verb each."""
 
-from collections.abc import Callable
 from typing import Any
 
 from prefork import __version__
@@ -8,6 +7,7 @@ from prefork.errors import EXIT_REFUSED, CommandError
 from prefork.master.control import Fields, Story, Verb
 from prefork.master.parts import Parts
 from prefork.master.roster import Member
+from prefork.master.sharing import reopen
 from prefork.master.states import State
 from prefork.master.status import count_workers, describe
 from prefork.master.stop import STOPPING
@@ -18,27 +18,17 @@ MAY_BE_DUMPED = (State.SERVING, State.RETIRING)  # others do not know the signal
 
 
 class Verbs:
-    """The verbs of one master; what only it can do, it lends to us."""
+    """The verbs of one master."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        *,
-        stop: Callable[[], None],
-        stop_quickly: Callable[[], None],
-        reopen: Callable[[], list[str]],
-    ) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._stop_gracefully = stop
-        self._stop_quickly = stop_quickly
-        self._reopen = reopen
         self.table: dict[str, Verb] = {
             "status": lambda fields: describe(parts),
             "reload": self._reload,
             "scale": self._scale,
             "stop": self._stop,
             "upgrade": self._upgrade,
-            "reopen": lambda fields: {"files": self._reopen()},
+            "reopen": lambda fields: {"files": reopen(parts)},
             "dump": self._dump,
         }
 
@@ -147,9 +137,9 @@ class Verbs:
     def _stop(self, fields: Fields) -> Fields | Story:
         """Stop, or `quick`ly; with `wait` the answer tells who is still there."""
         if fields.get("quick"):
-            self._stop_quickly()
+            self._parts.stop_quickly()
         elif not self._parts.stop.is_going_on:  # to hurry one has to say so
-            self._stop_gracefully()
+            self._parts.stop_gracefully()
         return self._follow_stop() if fields.get("wait") else {"asked": True}
 
     def _follow_stop(self) -> Story:
