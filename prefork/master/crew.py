@@ -31,7 +31,7 @@ from prefork.system.signals import DUMP_STACKS
 
 
 class Crew:
-    """All workers: has them forked, hears them, tells, signals and buries them.
+    """All workers: has them forked, hears them, tells, signals and forgets them.
 
     `on_ready(member)`, `on_failure(member, text)`, which is that the application
     cannot be loaded, and `on_exit(worker_exit)` tell the master.
@@ -67,7 +67,7 @@ class Crew:
         )
         self._relief = Relief(roster, scoreboard, self.send)
         self.drain = False  # workers who retire now empty the accept queue first
-        self._reaped = 0  # the pid of the worker that exited() is burying
+        self._reaped = 0  # the pid of the worker that exited() is told of
 
     # Being born
 
@@ -153,7 +153,7 @@ class Crew:
         the template died with the order, there is nothing to reap."""
         self._close_channel(member)
         if not member.pid:
-            self._bury(member, member.refusal or "was never forked")
+            self._forget(member, member.refusal or "was never forked")
 
     def _close_channel(self, member: Member) -> None:
         if channel := self._channels.pop(member.slot, None):
@@ -183,8 +183,8 @@ class Crew:
     def release(self, pid: int) -> None:
         """A worker has become a template: forget it, without an end of its process."""
         if member := self.roster.by_pid(pid):
-            self._hear_last_words(member)
-            self._bury(member, "exit code 0")
+            self._hear_the_rest(member)
+            self._forget(member, "exit code 0")
 
     def proven(self, generation: int, now: float) -> list[Member]:
         """Those who have served well so far."""
@@ -225,7 +225,7 @@ class Crew:
     def kill(self, member: Member, because: str) -> None:
         """Kill at once, without the ABRT that is the first step after a deadline."""
         if self._is_reaped(member):
-            return  # it is being buried, and has ended by itself
+            return  # it has ended by itself
         member.killed_because = member.killed_because or because
         member.state = State.ABORTED
         self._apply(member, Event.OVERDUE)
@@ -239,28 +239,28 @@ class Crew:
     def exited(self, pid: int, code: int) -> bool:
         """One of our children was reaped; False if it was no worker.
 
-        Its last words are heard only now, and may lead to a kill of all workers: this
+        What it has said at last is heard only now, and may lead to a kill of all: this
         one is left out, since its pid may be another process's by now.
         """
         self._reaped = pid
         try:
-            return self._bury_reaped(pid, code)
+            return self._forget_reaped(pid, code)
         finally:
             self._reaped = 0
 
-    def _bury_reaped(self, pid: int, code: int) -> bool:
+    def _forget_reaped(self, pid: int, code: int) -> bool:
         member = self.roster.by_pid(pid)
         if member is None:
             self._hear_all()  # "forked" was sent before it could exit
             member = self.roster.by_pid(pid)
         if member is None:
             return False
-        self._hear_last_words(member)
+        self._hear_the_rest(member)
         was_ours = member.killed_because or member.state is State.KILLED
-        self._bury(member, describe_exit(code) if was_ours else self.explain(code))
+        self._forget(member, describe_exit(code) if was_ours else self.explain(code))
         return True
 
-    def _hear_last_words(self, member: Member) -> None:
+    def _hear_the_rest(self, member: Member) -> None:
         if channel := self._channels.get(member.slot):
             for message in channel.receive():
                 self._obey(member, message)
@@ -272,7 +272,8 @@ class Crew:
             return OUT_OF_MEMORY
         return describe_exit(code)
 
-    def _bury(self, member: Member, cause: str) -> None:
+    def _forget(self, member: Member, cause: str) -> None:
+        """It is no more: free its slot, and tell how it has ended."""
         worker_exit = WorkerExit(
             member,
             self._scoreboard.read(member.slot),
@@ -322,7 +323,7 @@ class Crew:
             os.kill(member.pid, number)
         else:  # not forked yet, or by a template that hangs: it finds no master
             self._close_channel(member)
-            self._bury(member, "was not registered in time")
+            self._forget(member, "was not registered in time")
 
     def _is_reaped(self, member: Member) -> bool:
         return bool(member.pid) and member.pid == self._reaped

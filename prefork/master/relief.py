@@ -16,8 +16,8 @@ from prefork.system.signals import RELIEVE
 
 LONG = 0.2  # seconds that a request may take before others stop waiting for it
 
-# A descriptor, and what goes with it; the name of its door comes first.
-Traveller = tuple[int, Sequence[Any]]
+# Its descriptor, and what goes with that; the name of its door comes first.
+GivenClient = tuple[int, Sequence[Any]]
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Home:
     """A worker that could take clients in; the one of least weight is the best."""
 
     member: Member
-    burdens: tuple[bool, ...]  # the gravest first
+    burdens: tuple[bool, ...]  # the worst first
     load: int  # clients that it has
 
     @property
@@ -86,33 +86,33 @@ class Relief:
         door that nobody has any more.
         """
         rows = zip(message.descriptors, message.fields["clients"], strict=False)
-        travellers = [(fd, row) for fd, row in rows if row and isinstance(row, list)]
-        self._share_out(travellers, self._homes(sender), now)
+        clients = [(fd, row) for fd, row in rows if row and isinstance(row, list)]
+        self._share_out(clients, self._homes(sender), now)
         self._send(sender, "housed")
         for fd in message.descriptors:
             os.close(fd)
 
     def _share_out(
-        self, travellers: Sequence[Traveller], homes: Sequence[Home], now: float
+        self, clients: Sequence[GivenClient], homes: Sequence[Home], now: float
     ) -> None:
         """Give each client to the best home that has its door.
 
         If one of these cannot be told, having just died, its share goes to the others.
         """
-        shares: dict[int, list[Traveller]] = {}
-        for traveller in travellers:
-            _, (door, *_) = traveller
+        shares: dict[int, list[GivenClient]] = {}
+        for client in clients:
+            _, (door, *_) = client
             fit = [n for n, home in enumerate(homes) if door in home.member.doors]
             if fit:
                 best = min(fit, key=lambda n: homes[n].weight)
                 homes[best].load += 1
-                shares.setdefault(best, []).append(traveller)
+                shares.setdefault(best, []).append(client)
         for n, share in shares.items():
             if not self._give(homes[n].member, share, now):
                 others = [home for home in homes if home is not homes[n]]
                 self._share_out(share, others, now)
 
-    def _give(self, home: Member, share: Sequence[Traveller], now: float) -> bool:
+    def _give(self, home: Member, share: Sequence[GivenClient], now: float) -> bool:
         descriptors, clients = zip(*share, strict=True)
         home.given_at = now
         return self._send(home, "take in", descriptors=descriptors, clients=clients)

@@ -127,11 +127,11 @@ class Upgrade:
             if self._then_reload or self._reload_after_next:
                 state["succession"]["is_wanted"] = True
             try:
-                self._become_heir(state)
+                self._become_new_program(state)
             except OSError as error:
                 self._fail(f"cannot exec: {error.strerror}", EXIT_REFUSED)
 
-    def _become_heir(self, state: State) -> None:
+    def _become_new_program(self, state: State) -> None:
         handover = write_handover(state)
         try:
             keep = [handover, *descriptors(state)]

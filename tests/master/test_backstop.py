@@ -154,7 +154,7 @@ def test_a_reload_in_which_the_master_fails_is_undone(
 def test_an_upgrade_in_which_the_master_fails_is_undone(
     server: Server, stumbling: Callable[..., None]
 ) -> None:
-    stumbling("upgrade:Upgrade._become_heir")
+    stumbling("upgrade:Upgrade._become_new_program")
     ill = server.directory / "ill"
     ill.touch()
     server.signal(signal.SIGUSR2)

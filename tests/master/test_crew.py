@@ -1,4 +1,4 @@
-"""prefork.master.crew: what the last words of a worker lead to."""
+"""prefork.master.crew: what a worker has said before it was reaped."""
 
 import os
 from collections.abc import Iterator
