@@ -90,6 +90,6 @@ def test_by_default_it_is_seconds(server: Server, site: Site) -> None:
 
 def baked(server: Server) -> int:
     """Whole seconds from the canary's start until the others followed, by the log."""
-    began = server.wait_log(r"(\S+)Z info started worker .*generation=2")[1]
+    began = server.wait_log(r"(\S+)Z info reloading phase=canary")[1]
     ended = server.wait_log(r"(\S+)Z info reloading phase=roll")[1]
     return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).seconds

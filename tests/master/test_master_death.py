@@ -8,6 +8,7 @@ import time
 
 import pytest
 from serving import Server, eventually
+from serving.eventually import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -30,7 +31,7 @@ def test_the_port_is_free_in_a_moment(server: Server) -> None:
     began = time.monotonic()
     assert server.wait() == -signal.SIGKILL
     eventually(lambda: is_free(server.port))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 * PATIENCE
     idle.close()
     eventually(lambda: server.processes() == {})
 

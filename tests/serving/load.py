@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from serving.browser import Browser
 from serving.server import Server
 
+LATE = 0.4  # seconds of silence; a worker that leaves waits for half a second
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -27,6 +29,8 @@ class Load:
 
     Every other client keeps its connection (with `keep_alive`), as a pool would: one
     that the server has closed while it was idle is replaced, which is no failure.
+    Nor is it one if a client was silent for so long that it may have been closed in
+    the moment of being used: which happens where this process is kept waiting.
 
         with Load(server, clients=4) as load:
             server.signal(SIGHUP)
@@ -91,7 +95,8 @@ class Load:
             try:
                 status, body = connection.get(path)
             except (OSError, http.client.HTTPException) as error:
-                self._fail(connection.stage, path, repr(error))
+                if not (isinstance(error, ConnectionError) and connection.was_late):
+                    self._fail(connection.stage, path, repr(error))
                 connection.close()
                 time.sleep(0.01)
             else:
@@ -115,18 +120,27 @@ class _Connection:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         self._headers = {"Connection": "keep-alive" if keeps else "close"}
         self.stage = "connect"
+        self.was_late = False  # with its last request
+        self._heard_at = 0.0  # monotonic: then it has connected, or was answered
 
     def get(self, path: str) -> tuple[int, bytes]:
         connection = self._connection
+        self.was_late = False
         if connection.sock is not None and _was_closed(connection):
             connection.close()
         if connection.sock is None:
             self.stage = "connect"
+            self._heard_at = time.monotonic()
             connection.connect()
         self.stage = "request"
-        connection.request("GET", path, headers=self._headers)
+        try:
+            connection.request("GET", path, headers=self._headers)
+        finally:
+            self.was_late = time.monotonic() - self._heard_at > LATE
         response = connection.getresponse()
-        return response.status, response.read()
+        status, body = response.status, response.read()
+        self._heard_at = time.monotonic()
+        return status, body
 
     def close(self) -> None:
         self._connection.close()
