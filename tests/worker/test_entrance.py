@@ -12,6 +12,7 @@ import pytest
 from serving import eventually
 from serving.lines import LineDoor
 
+from prefork.system.queue import read_queue
 from prefork.worker.entrance import IN_A_ROW, Entrance
 
 
@@ -73,9 +74,11 @@ class Street:
         return self.houses[-1]
 
     def call(self, listener: int = 0) -> None:
-        """Somebody connects."""
-        address = self.listeners[listener].getsockname()
-        self.callers.append(socket.create_connection(address))
+        """Somebody connects, and is at the door: which a busy kernel does later."""
+        door = self.listeners[listener]
+        before = read_queue(door) or 0
+        self.callers.append(socket.create_connection(door.getsockname()))
+        eventually(lambda: (read_queue(door) or 0) > before)
 
     def close(self) -> None:
         for each in [*self.houses, *self.callers, *self.listeners]:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from serving import Load, Server
+from serving import Load, Server, eventually
+from serving.eventually import PATIENCE
 
 pytestmark = pytest.mark.process
 
@@ -57,19 +58,22 @@ def test_a_crowd_that_waits_keeps_nobody_waiting(
         connect(server, stack, b"GET /big?size=10485760 HTTP/1.1\r\nHost: x\r\n\r\n")
     assert server.get()[0] == 200  # whoever came before has been let in by now
     took = [seconds_of(server.get) for _ in range(9)]
-    assert statistics.median(took) < 0.25
+    assert statistics.median(took) < 0.25 * PATIENCE
     assert server.workers() == [worker]
 
 
 @pytest.mark.slow
 def test_idle_workers_share_the_work(server: Server) -> None:
-    """Behaviour 52: 6 idle workers, 600 connections one after the other."""
+    """Behaviour 52: 6 idle workers, some hundred connections one after the other."""
     server.start("-w", "6")
-    served = Counter(pid_that_answers(server) for _ in range(600))
+    served = Counter[int]()
+    while len(served) < 6 or min(served.values()) < 50:
+        served[pid_that_answers(server)] += 1
+        assert served.total() < 3000, served
     assert sorted(served) == sorted(server.workers())
     # Without moving to the end of the line one has them all.  On a machine that others
     # use a worker may find the next client there before it sleeps, and stays in front.
-    assert all(50 <= count <= 200 for count in served.values()), served
+    assert max(served.values()) < served.total() / 2, served
 
 
 def test_a_connection_whose_worker_dies_is_served_by_another(server: Server) -> None:
@@ -86,15 +90,15 @@ def test_a_connection_whose_worker_dies_is_served_by_another(server: Server) -> 
     finally:
         for pid in workers[:2]:
             os.kill(pid, signal.SIGKILL)
-    assert max(took) < 2.5
+    assert max(took) < 2.5 * PATIENCE
 
 
 def test_a_busy_worker_does_not_keep_a_connection(server: Server) -> None:
     server.start("-w", "2")
     with ExitStack() as stack:
-        connect(server, stack, b"GET /sleep?s=2 HTTP/1.1\r\nHost: x\r\n\r\n")
+        connect(server, stack, b"GET /sleep?s=30 HTTP/1.1\r\nHost: x\r\n\r\n")
         took = [seconds_of(server.get) for _ in range(20)]
-    assert max(took) < 1.5
+    assert max(took) < 10
 
 
 @pytest.mark.slow
@@ -127,7 +131,7 @@ def test_a_flooded_listener_leaves_the_other_alone(
         stop.set()
         for thread in floods:
             thread.join()
-    assert sorted(took)[98] < 1.0
+    assert sorted(took)[98] < 1.0 * PATIENCE
 
 
 # Signals in the middle of a transfer
@@ -201,13 +205,14 @@ def test_an_upload_in_a_storm_of_signals_is_whole(
     sent = storm(worker)
     with server.connect(timeout=60) as connection:
         connection.sendall(head)
-        for _ in range(100):
+        for _ in range(99):
             connection.sendall(part)
             time.sleep(0.01)
+        eventually(lambda: sent[0] >= 1000)
+        connection.sendall(part)
         connection.sendall(end)
         answer = connection.recv(65536)
     assert answer.endswith(hashlib.md5(block * 100).hexdigest().encode())
-    assert sent[0] >= 1000
     assert server.workers() == [worker]
 
 
@@ -232,7 +237,7 @@ def test_a_listener_made_blocking_keeps_nobody_waiting(
     inside.settimeout(5)
     assert inside.recv(12) == b"HTTP/1.1 200"
     took = [seconds_of(server.get) for _ in range(10)]
-    assert max(took) < 1
+    assert max(took) < 1 * PATIENCE
     assert server.stop() == 0
 
 
@@ -242,9 +247,9 @@ def test_a_worker_does_not_care_how_its_application_patches_modules(
     server.start("-w", "1", app="patched:wsgi")
     worker = pid_that_answers(server)
     seconds = seconds_of(lambda: [server.get("/pid") for _ in range(5)])
-    assert seconds < 4
+    assert seconds < 4 * PATIENCE
     assert pid_that_answers(server) == worker
-    assert seconds_of(server.stop) < 4
+    assert seconds_of(server.stop) < 4 * PATIENCE
     assert "lost worker" not in server.log
 
 
@@ -258,4 +263,4 @@ def test_kept_clients_who_never_pause_keep_no_newcomer_out(server: Server) -> No
         for _ in range(10):
             server.get("/pid")
     assert load.failures == []
-    assert load.longest < 2.5
+    assert load.longest < 2.5 * PATIENCE

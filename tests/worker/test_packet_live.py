@@ -127,7 +127,8 @@ def test_what_follows_a_request_is_never_another(front: Front) -> None:
         connection.sendall(front.wire("/hello") + front.wire("/smuggled"))
         assert front.read_answer(connection).body == b"hello\n"
     with front.open() as connection:
-        body = front.wire("/smuggled") * 3000
+        # More than is read with the head; and the socket takes it in one piece.
+        body = front.wire("/smuggled") * (100_000 // len(front.wire("/smuggled")))
         connection.sendall(front.wire("/ignore", "POST", body=body))
         answer = front.read_answer(connection)
         assert (answer.status, answer.body) == (403, b"not read\n")
