@@ -122,7 +122,7 @@ class Crew:
                 self._meet(member, pid)
             case ("registered" | "settling" | "ready" | "leaving") as kind, _:
                 self._believe(member, Event[kind.upper()], message.sender)
-            case "homeless", {"clients": list()}:
+            case "pass on", {"clients": list()}:
                 self._relief.pass_on(member, message, time.monotonic())
             case "replace", {"reason": str(reason)}:
                 member.wants_replacement = True

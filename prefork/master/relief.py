@@ -88,7 +88,7 @@ class Relief:
         rows = zip(message.descriptors, message.fields["clients"], strict=False)
         clients = [(fd, row) for fd, row in rows if row and isinstance(row, list)]
         self._share_out(clients, self._homes(sender), now)
-        self._send(sender, "housed")
+        self._send(sender, "passed on")
         for fd in message.descriptors:
             os.close(fd)
 

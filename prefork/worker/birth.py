@@ -104,7 +104,7 @@ def live(context: WorkerContext, loaded: Any) -> Promotion | None:
         on_message={
             "reopen": context.reopen_logs,
             "adopt": lambda message: _adopt(lobby, doors[0], message),
-            "housed": relief.obey_housed,
+            "passed on": relief.obey_passed_on,
         },
     ).run()
     if context.access_log is not None:

@@ -91,7 +91,7 @@ class Relief:
 
     def _give(self, clients: Sequence[Client]) -> bool:
         is_given = self._channel.send(
-            "homeless",
+            "pass on",
             descriptors=[client.fd for client in clients],
             clients=[_describe(client) for client in clients],
         )
@@ -100,7 +100,7 @@ class Relief:
             self._lobby.release(client)
         return is_given
 
-    def obey_housed(self, message: Message) -> None:
+    def obey_passed_on(self, message: Message) -> None:
         """Those of our oldest message have been given to others."""
         self._under_way -= 1
 

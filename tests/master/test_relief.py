@@ -26,7 +26,7 @@ class Post:
     def __call__(self, member: Member, kind: str, **content: object) -> bool:
         if member.slot in self.gone:
             return False
-        if kind == "housed":
+        if kind == "passed on":
             self.relieved.append((member.slot, len(self.said)))
             return True
         assert kind == "take in"
@@ -72,7 +72,7 @@ def clients_of(*doors: str) -> dict[str, object]:
 def message() -> Iterator[Message]:
     """Seven clients of worker 0, numbered."""
     descriptors = [os.open(os.devnull, os.O_RDONLY) for _ in range(7)]
-    yield Message("homeless", clients_of(*7 * ["http"]), descriptors, 0)
+    yield Message("pass on", clients_of(*7 * ["http"]), descriptors, 0)
     for fd in descriptors:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
@@ -124,7 +124,7 @@ def test_without_room_for_all_descriptors_those_that_came_are_placed(
 ) -> None:
     """Behaviour 18: what does not fit the kernel leaves out."""
     fd = os.open(os.devnull, os.O_RDONLY)
-    message = Message("homeless", clients_of(*7 * ["http"]), [fd], 0)
+    message = Message("pass on", clients_of(*7 * ["http"]), [fd], 0)
     relief.pass_on(roster.members[0], message, NOW)
     assert post.said == [(1, [0])]
 
@@ -162,7 +162,7 @@ def test_each_goes_where_its_door_is(
     fd = os.open(os.devnull, os.O_RDONLY)
     copies = [os.dup(fd) for _ in range(3)]
     roster.members[3].doors = ["http", "fastcgi"]
-    message = Message("homeless", clients_of("fastcgi", "ajp", "http"), copies, 0)
+    message = Message("pass on", clients_of("fastcgi", "ajp", "http"), copies, 0)
     roster.members[1].state = roster.members[2].state = State.ABORTED
     relief.pass_on(roster.members[0], message, NOW)
     assert post.said == [(3, [0, 2])]  # and nobody is left for the other
@@ -208,7 +208,7 @@ def test_what_is_no_client_goes_nowhere(
     copies = [os.dup(fd) for _ in range(4)]
     rows: list[object] = [[], None, [{}], ["http", 4]]
     relief.pass_on(
-        roster.members[0], Message("homeless", {"clients": rows}, copies, 0), NOW
+        roster.members[0], Message("pass on", {"clients": rows}, copies, 0), NOW
     )
     assert post.said == [(1, [4])]
     os.close(fd)

@@ -67,7 +67,7 @@ def test_they_go_on_to_a_sibling(
     ours, row = send_a_client(master, door)
     relief.hand_over(0, None)
     (message,) = master.receive()
-    assert (message.kind, message.fields["clients"]) == ("homeless", [row])
+    assert (message.kind, message.fields["clients"]) == ("pass on", [row])
     os.write(message.descriptors[0], b"still here")
     assert ours.recv(100) == b"still here"
     ours.close()
@@ -81,9 +81,9 @@ def test_who_gives_them_away_hears_when_they_have_a_home(
     assert relief.is_settled
     give(relief, master, door)
     assert not relief.is_settled
-    master.send("housed")
+    master.send("passed on")
     (message,) = worker.receive()
-    relief.obey_housed(message)
+    relief.obey_passed_on(message)
     assert relief.is_settled
 
 
