@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from serving import eventually
 
 from prefork.errors import SystemRefusal
 from prefork.system.address import Address, AddressKind, parse_bind
@@ -418,6 +419,6 @@ def test_knows_how_many_wait(opened: Opener, client: Newcomer, bind: str) -> Non
     assert queue_depth(listener) == 0
     for _ in range(3):
         client(listener).send(b"hello")
-    assert queue_depth(listener) == 3
+    eventually(lambda: queue_depth(listener) == 3)
     accept_all(listener)
     assert queue_depth(listener) == 0

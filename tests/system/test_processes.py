@@ -150,7 +150,7 @@ def test_an_announcement_that_hangs_leaves_an_orphan_that_is_known() -> None:
 
     def work() -> None:
         def template() -> None:
-            status = fork_orphan(lambda pid: time.sleep(60), patience=0.2)
+            status = fork_orphan(lambda pid: time.sleep(60), patience=2)
             if status is None:
                 os._exit(3)
             assert status == -signal.SIGKILL
