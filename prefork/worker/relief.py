@@ -1,10 +1,10 @@
 """Relief: clients leave a worker whose request takes long, or who retires.
 
 A connection is bound to the worker that has accepted it.  When that one is busy for
-long, what the client asks next would wait, beside idle siblings.  So
-the master, which sees it on the scoreboard, sends RELIEVE; the handler runs in the
-middle of the application, and gives the connections to the master, which passes
-them on.  A worker that retires needs no signal for the same.
+long, what the client asks next would wait, beside idle siblings.  So the master,
+which sees it on the scoreboard, sends RELIEVE; the handler runs in the middle of the
+application, and gives the connections to the master, which passes them on.  A worker
+that retires needs no signal for the same.
 """
 
 import os
@@ -102,7 +102,8 @@ class Relief:
 
     def obey_passed_on(self, message: Message) -> None:
         """Those of our oldest message have been given to others."""
-        self._under_way -= 1
+        # The application may have written to the channel: it was nobody of ours then.
+        self._under_way = max(0, self._under_way - 1)
 
     def take_in(self, message: Message) -> None:
         """Go on with clients of another worker."""
