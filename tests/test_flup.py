@@ -195,7 +195,7 @@ def test_what_a_server_leaves_in_the_system_is_the_operators_to_say(
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_who_falls_silent_is_sent_away(start: Start, protocol: str) -> None:
     """Defect 9: it takes the seconds of a timeout for whether to wait at all."""
-    connect = start("1", "--header-timeout", "1")
+    connect = start("1", "--header-timeout", "3")
     begun = {"fastcgi": get("/")[:30], "scgi": b"70:CONTENT", "ajp": b"\x12\x34\x01"}
     with connect(protocol) as silent:
         silent.sendall(begun[protocol])

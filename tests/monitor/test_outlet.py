@@ -234,8 +234,8 @@ from prefork.monitor.outlet import Outlet, open_file
 name, path, lines = sys.argv[1], sys.argv[2], int(sys.argv[3])
 outlet = Outlet(open_file(path))
 for number in range(lines):
-    while number == lines // 2 and not os.path.exists(path + ".2"):
-        pass  # it is not rotated for the second time
+    while number in (500, 1000) and not os.path.exists(f"{path}.{number // 500}"):
+        pass  # it is not rotated for the first time, or the second
     assert outlet.write(f"{name} {number} {'x' * 200}\\n".encode())
     if number % 50 == 0:
         new = open_file(path)
