@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -160,6 +160,10 @@ class Terminal:
                 break
         return text in self.text
 
+    def read_until(self, check: Callable[[], bool]) -> None:
+        """Read meanwhile: with a terminal that takes no more it would not hear us."""
+        eventually(lambda: self.shows("") and check())
+
     def wait(self) -> int:
         status = eventually(self._ended)
         self.pid = 0
@@ -210,13 +214,13 @@ def test_keys_dump_scale_and_reload(server: Server, terminal: Terminal) -> None:
     terminal.press("\x1b[B")
     terminal.press("d")
     eventually(lambda: terminal.shows("the stacks of worker 1 are in"))
-    server.wait_log("most recent call first")
+    terminal.read_until(lambda: "most recent call first" in server.log)
     terminal.press("+")
     eventually(lambda: terminal.shows("3 of 3 serve"))
     terminal.press("-")
-    eventually(lambda: len(server.workers()) == 2)
+    terminal.read_until(lambda: len(server.workers()) == 2)
     terminal.press("r")
-    server.wait_log("phase=commit")
+    terminal.read_until(lambda: "phase=commit" in server.log)
     eventually(lambda: terminal.shows("generation 2"))
     terminal.press("q")
     assert terminal.wait() == 0
@@ -262,7 +266,7 @@ def test_without_rich_it_is_printed_again_and_again(
     terminal = Terminal(command(server, "--interval", "0.2"), environment)
     try:
         eventually(lambda: terminal.shows("pip install 'prefork[top]'"))
-        eventually(lambda: terminal.shows("") or terminal.text.count("SLOT") >= 3)
+        terminal.read_until(lambda: terminal.text.count("SLOT") >= 3)
         terminal.press("\x03")
         assert terminal.wait() == 0
     finally:
