@@ -165,9 +165,10 @@ class Roster:
     def serving(self, generation: int) -> list[Member]:
         return self._of(generation, State.SERVING)
 
-    def others_serve(self, generation: int) -> bool:
+    def others(self, generation: int) -> list[Member]:
+        """Those who serve and are of another one."""
         serving = self.in_states(State.SERVING)
-        return any(member.generation != generation for member in serving)
+        return [member for member in serving if member.generation != generation]
 
     def _of(self, generation: int, *states: State) -> list[Member]:
         return [m for m in self.in_states(*states) if m.generation == generation]

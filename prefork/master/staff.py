@@ -129,7 +129,7 @@ class Staff:
     def _announce_completion(self) -> None:
         if self.was_complete or self._is_dismissed:
             return
-        if len(self._roster.serving(self.target.number)) >= self.wanted:
+        if self.is_complete():
             self.was_complete = True
             self._log.info("ready", workers=self.wanted, generation=self.target.number)
 
@@ -197,11 +197,17 @@ class Staff:
         previous, self.previous = self.previous, None
         return previous
 
+    def is_complete(self) -> bool:
+        """Do as many of the target serve as are wanted?"""
+        return len(self._roster.serving(self.target.number)) >= self.wanted
+
     def has_rolled(self) -> bool:
-        """Are all workers of the target, and none of another generation?"""
-        target = self.target.number
-        is_complete = len(self._roster.serving(target)) >= self.wanted
-        return is_complete and not self._roster.others_serve(target)
+        """And is there none of another generation?"""
+        return self.is_complete() and not self._roster.others(self.target.number)
+
+    def retire_others(self) -> None:
+        """Whoever is of another generation is not needed any more."""
+        self._crew.retire(self._roster.others(self.target.number))
 
     # Being handed over to another program
 

@@ -118,7 +118,7 @@ class Succession:
         match reload.phase:
             case Phase.ROLL if self._staff.target is not reload.candidate:
                 self._take_over()
-            case Phase.ROLL if self._staff.has_rolled():
+            case Phase.ROLL if self._may_commit():
                 self._commit(reload, now)
             case Phase.ROLLBACK:
                 self._staff.go_back()
@@ -159,10 +159,18 @@ class Succession:
         self._staff.take_over(self.candidate)
         self._crew.drain = self._listeners.are_dropped(self.candidate.listeners)
 
+    def _may_commit(self) -> bool:
+        """Are all workers new?  Where doors are to be closed the last old ones stay:
+        somebody has to take in those who come until then."""
+        if self._crew.drain:
+            return self._staff.is_complete()
+        return self._staff.has_rolled()
+
     def _commit(self, reload: Reload, now: float) -> None:
         # What may fail comes first: until then there is a way back.
         target = self._staff.target
         new = open_for_good(target, self._listeners, self._logs)
+        self._staff.retire_others()
         reload.commit()
         if kept := self._staff.settle():
             self._after_commit.begin_probation(kept, reload, now)

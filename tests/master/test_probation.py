@@ -6,6 +6,7 @@ import socket
 
 import pytest
 from serving import Load, Server, Site, eventually
+from serving.front_end import find_port
 
 from prefork.master.cause import RELOAD
 from prefork.master.generation import Generation
@@ -163,7 +164,7 @@ def test_without_the_old_template_there_is_no_way_back(
 @pytest.mark.process
 def test_the_listeners_of_before_are_opened_again(server: Server, site: Site) -> None:
     """Behaviours 25 and 30: also those that the reload had closed."""
-    kept, left, added = (free_port() for _ in range(3))
+    kept, left, added = (find_port() for _ in range(3))
     path = server.directory / "app.sock"
     old = [f"127.0.0.1:{kept}", f"127.0.0.1:{left}", f"unix:{path}"]
     site.configure(workers=2, bind=old)
@@ -192,7 +193,7 @@ def test_the_listeners_of_before_are_opened_again(server: Server, site: Site) ->
 def test_a_port_that_somebody_else_has_taken_is_done_without(
     server: Server, site: Site
 ) -> None:
-    kept, left = free_port(), free_port()
+    kept, left = find_port(), find_port()
     site.configure(workers=1, bind=[f"127.0.0.1:{kept}", f"127.0.0.1:{left}"])
     server.start(app=site.app, env=site.env, bind=None)
     server.port = kept
@@ -226,7 +227,7 @@ def test_the_number_of_workers_is_that_of_before(server: Server, site: Site) -> 
 @pytest.mark.slow
 def test_where_nobody_works_a_caller_is_still_heard(server: Server, site: Site) -> None:
     """Behaviours 25 and 62: the master waits for him at the listeners of before."""
-    old, new = free_port(), free_port()
+    old, new = find_port(), find_port()
     on_demand = {"workers": "0:2", "idle_timeout": 1}
     site.configure(bind=[f"127.0.0.1:{old}"], **on_demand)
     server.start(app=site.app, env=site.env, bind=None)
@@ -268,11 +269,6 @@ def test_a_stop_while_the_new_code_is_sent_back(server: Server, site: Site) -> N
         assert server.stop() == 0
         assert b"slept" in client.recv(65536)
     assert "requests_cut" not in server.log
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def is_refused(port: int) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from serving import Census, Load, Server, Site, eventually
+from serving.front_end import find_port
 
 pytestmark = pytest.mark.process
 
@@ -218,7 +219,7 @@ def test_a_new_deadline_is_for_the_new_workers_only(server: Server, site: Site) 
 def test_listeners_are_added_and_removed(server: Server, site: Site) -> None:
     """Behaviour 30: and the one that stays has not missed a connection."""
     path = server.directory / "app.sock"
-    kept, gone = free_port(), free_port()
+    kept, gone = find_port(), find_port()
     site.configure(workers=2, bind=[f"127.0.0.1:{kept}", f"127.0.0.1:{gone}"])
     start(server, site)
     server.port = kept
@@ -239,7 +240,7 @@ def test_listeners_are_added_and_removed(server: Server, site: Site) -> None:
 
 def test_a_port_that_changes_cuts_nobody(server: Server, site: Site) -> None:
     """Behaviour 30: whoever was let in has an answer, also through the old door."""
-    old, new = free_port(), free_port()
+    old, new = find_port(), find_port()
     site.configure(workers=2, bind=[f"127.0.0.1:{old}"])
     start(server, site)
     server.port = old
@@ -251,6 +252,39 @@ def test_a_port_that_changes_cuts_nobody(server: Server, site: Site) -> None:
     assert load.cut == []
     server.port = new
     assert server.get("/")[0] == 200
+
+
+@pytest.mark.slow
+def test_a_door_is_served_until_it_is_closed_however_late_that_is(
+    server: Server, site: Site
+) -> None:
+    """Behaviour 30: as on a full machine, where the master is kept waiting."""
+    old, new = find_port(), find_port()
+    site.configure(workers=2, bind=[f"127.0.0.1:{old}"])
+    start(server, site)
+    server.port = old
+    for _ in range(4):
+        with Load(server, clients=6, paths=["/", "/pid"]) as load:
+            eventually(lambda load=load: load.answered > 20)
+            site.configure(workers=2, bind=[f"127.0.0.1:{new}"])
+            rounds = server.log.count("phase=commit")
+            server.signal(signal.SIGHUP)
+            for _ in range(200):
+                hold_up(server, seconds=0.25)
+                if server.log.count("phase=commit") > rounds:
+                    break
+            eventually(lambda old=old: is_refused(old))
+        assert load.cut == []
+        old, new = new, old
+        server.port = old
+
+
+def hold_up(server: Server, *, seconds: float) -> None:
+    """Have the master do nothing for a while, and then little."""
+    server.signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    server.signal(signal.SIGCONT)
+    time.sleep(0.002)
 
 
 @pytest.mark.parametrize("phase", ["boot", "canary", "roll"])
@@ -268,11 +302,6 @@ def test_a_stop_leaves_no_socket_of_a_reload(
     assert not path.exists()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def is_refused(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
@@ -285,7 +314,7 @@ def test_a_listener_that_is_removed_answers_whom_it_has_queued(
     server: Server, site: Site
 ) -> None:
     """Behaviour 30."""
-    kept, gone = free_port(), free_port()
+    kept, gone = find_port(), find_port()
     site.configure(workers=1, bind=[f"127.0.0.1:{kept}", f"127.0.0.1:{gone}"])
     start(server, site)
     server.port = gone

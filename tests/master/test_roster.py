@@ -308,7 +308,7 @@ def test_never_fewer_than_wanted_while_rolling(roster: Roster, wanted: int) -> N
     old = staff(roster, wanted)
     assert min(roll(roster, old, target=2, wanted=wanted)) >= wanted
     assert len(roster.serving(2)) == wanted
-    assert not roster.others_serve(2)
+    assert not roster.others(2)
 
 
 # Whatever happens
