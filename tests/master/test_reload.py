@@ -255,18 +255,19 @@ def test_a_port_that_changes_cuts_nobody(server: Server, site: Site) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_a_door_is_served_until_it_is_closed_however_late_that_is(
-    server: Server, site: Site
+    server: Server, site: Site, workers: int
 ) -> None:
     """Behaviour 30: as on a full machine, where the master is kept waiting."""
     old, new = find_port(), find_port()
-    site.configure(workers=2, bind=[f"127.0.0.1:{old}"])
+    site.configure(workers=workers, bind=[f"127.0.0.1:{old}"])
     start(server, site)
     server.port = old
     for _ in range(4):
         with Load(server, clients=6, paths=["/", "/pid"]) as load:
             eventually(lambda load=load: load.answered > 20)
-            site.configure(workers=2, bind=[f"127.0.0.1:{new}"])
+            site.configure(workers=workers, bind=[f"127.0.0.1:{new}"])
             rounds = server.log.count("phase=commit")
             server.signal(signal.SIGHUP)
             for _ in range(200):
