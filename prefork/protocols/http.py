@@ -34,13 +34,13 @@ class HttpConversation:
         "_http",
         "_line_start",
         "_lines",
+        "has_leftover",
         "is_idle",
         "remote",
     )
 
     replies = b""  # HTTP never speaks unasked
     successor = None
-    has_leftover = False
     is_over = False
     is_front_end = False  # it may be; HTTP does not tell
 
@@ -51,6 +51,7 @@ class HttpConversation:
         self._lines = 0  # complete ones in the buffer
         self._line_start = 0  # where in the buffer its last line begins
         self.is_idle = True
+        self.has_leftover = False
 
     @property
     def request_line(self) -> str:
@@ -94,6 +95,7 @@ class HttpConversation:
         end = buffer.find(b"\r\n\r\n", max(start, known - 3))
         if end < 0:
             self.is_idle = len(buffer) <= 2 and buffer in b"\r\n"
+            self.has_leftover = buffer == b"\r"
             self._check_so_far(start, known)
             return None
         request = self._parse(bytes(buffer[start:end]), bytes(buffer[end + 4 :]))
@@ -105,6 +107,7 @@ class HttpConversation:
         self._lines = 0
         self._line_start = 0
         self.is_idle = True
+        self.has_leftover = False
 
     def _check_so_far(self, start: int, known: int) -> None:
         """Refuse a head that is not complete but already wrong."""

@@ -447,6 +447,18 @@ def test_is_idle_until_a_request_begins() -> None:
     assert conversation.is_idle
 
 
+def test_with_half_of_an_empty_line_nobody_else_could_go_on() -> None:
+    """What follows would begin with a bare LF there."""
+    conversation = open_conversation()
+    for piece, has_leftover in [(b"\r", True), (b"\n", False), (b"G", False)]:
+        assert conversation.feed(piece) is None
+        assert conversation.has_leftover is has_leftover
+    conversation = open_conversation()
+    conversation.feed(b"\r")
+    assert conversation.feed(b"\n" + GET)
+    assert not conversation.has_leftover
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_reads_the_same_however_it_is_cut(size: int) -> None:
     stream = b"".join(PIPELINE)
