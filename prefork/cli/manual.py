@@ -110,10 +110,10 @@ MORE = {  # what a line of help has no room for
     "frontend_keep_alive": "Web servers keep such connections for a minute or so, and "
     "lose what they send on one that is being closed.",
     "slow": "The request goes on.",
-    "relief": "Of kept-alive connections, when it has taken a fifth of a second and "
-    "other workers are idle.  The worker is sent SIGURG for it, by which sleep(3) or "
-    "poll(2) of the application's C code may end early; then this is for you to turn "
-    "off.",
+    "relief": "Those that its worker keeps waiting, when it has taken a fifth of a "
+    "second and other workers are idle.  The worker is sent SIGURG for it, by which "
+    "sleep(3) or poll(2) of the application's C code may end early; then this is for "
+    "you to turn off.",
     "max_requests": "The new worker is ready before the old one leaves, and one "
     "leaves at a time.  The same goes for the other limits here.",
     "lobby_size": "They are new, or still sending a request, or idle, or still "

@@ -63,7 +63,7 @@ class Door:
         return fd, {"REMOTE_ADDR": peer[0], "REMOTE_PORT": str(peer[1])}
 
     def resume(self, remote: dict[str, str]) -> Conversation:
-        """Go on with a connection that has had an answer."""
+        """Go on with a connection that was a sibling's; it has said who it is."""
         return self._own_language.converse(remote)
 
     def trust(self, variables: dict[str, str]) -> None:
