@@ -23,6 +23,9 @@ from prefork.worker.service import Service
 # with it: 4 KiB at most, and in JSON up to six times that.
 A_MESSAGE = 4
 A_MESSAGE_OF_SILENT = 32
+# Messages without an answer.  A channel holds some 280 answers; one that found no room
+# would be waited for until the end.
+MOST_UNDER_WAY = 250
 
 
 class Relief:
@@ -86,7 +89,8 @@ class Relief:
 
     def _give_all(self, clients: Sequence[Client], at_once: int) -> None:
         for start in range(0, len(clients), at_once):
-            if not self._give(clients[start : start + at_once]):
+            share = clients[start : start + at_once]
+            if self._under_way >= MOST_UNDER_WAY or not self._give(share):
                 break  # the master has no time for them
 
     def _give(self, clients: Sequence[Client]) -> bool:

@@ -97,6 +97,46 @@ def test_without_a_master_nobody_waits_for_that(
     assert relief.is_settled
 
 
+def test_no_more_are_on_their_way_than_the_master_can_answer(
+    channels: tuple[Channel, Channel], door: LineDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is busy does not read; without each answer it would stay when it retires."""
+    master, worker = channels
+    send = worker.send
+
+    def send_and_be_answered(kind: str, **content: Any) -> bool:
+        is_sent = send(kind, **content)
+        for message in master.receive():
+            for fd in message.descriptors:
+                os.close(fd)
+            master.send("passed on")
+        return is_sent
+
+    monkeypatch.setattr(worker, "send", send_and_be_answered)
+    lobby, slot = Crowd(door, master.fileno(), 1600), Scoreboard().worker_slot(0)
+    relief = Relief(lobby, Service(), worker, slot, [door])  # type: ignore
+    while lobby.clients:
+        before = len(lobby.clients)
+        relief.hand_over(0, None)
+        for message in worker.receive():
+            relief.obey_passed_on(message)
+        assert relief.is_settled
+        assert len(lobby.clients) < before
+
+
+class Crowd(Lobby):
+    """Clients who are all on one descriptor, and leave it open."""
+
+    def __init__(self, door: LineDoor, fd: int, size: int) -> None:
+        super().__init__()
+        for _ in range(size):
+            conversation = door.resume({"REMOTE_ADDR": "192.0.2.7"})
+            self.clients.append(Client(fd, door, conversation))  # type: ignore
+
+    def release(self, client: Client) -> None:
+        self.clients.remove(client)
+
+
 def test_who_hears_the_master_no_more_gives_nobody_away(
     relief: Relief, channels: tuple[Channel, Channel], door: LineDoor
 ) -> None:
