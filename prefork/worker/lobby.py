@@ -321,12 +321,18 @@ class Lobby:
         """Nobody is overdue whose bytes arrived while we served somebody else.
 
         This turn may not have heard them all: it has only so many events, and this
-        process may have been kept waiting since.
+        process may have been kept waiting since.  And of each it has heard one piece
+        only; here they are as many as a body has that we keep.
         """
-        if overdue := {client.fd: client for client in self._guests.overdue(now)}:
-            for fd, _ in self._epoll.poll(0, len(self._guests) + EVENTS_A_TURN):
-                if (client := overdue.get(fd)) is not None:
-                    self._hear(client)
+        for _ in range(1 + self._body_buffer // READ_SIZE):
+            overdue = {client.fd: client for client in self._guests.overdue(now)}
+            most = len(self._guests) + EVENTS_A_TURN
+            events = self._epoll.poll(0, most) if overdue else []
+            heard = [overdue[fd] for fd, _ in events if fd in overdue]
+            if not heard:
+                break
+            for client in heard:
+                self._hear(client)
 
     def _send_one_away(self) -> bool:
         """Make room; False if there is nobody."""

@@ -19,7 +19,9 @@ BIG = b"x" * (1 << 20)
 class Room:
     """A lobby with one door, and those who come in through it."""
 
-    def __init__(self, *, size: int = 100, **deadlines: float) -> None:
+    def __init__(
+        self, *, size: int = 100, body_buffer: int = 1000, **deadlines: float
+    ) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.listener.setblocking(False)
         self.door = LineDoor(self.listener)
@@ -33,7 +35,7 @@ class Room:
             [self.door],  # type: ignore[list-item]
             self.bell,
             size=size,
-            body_buffer=1000,
+            body_buffer=body_buffer,
             deadlines=ClientDeadlines(**{**patience, **deadlines}),
             refuse=self._refuse,
             notice=lambda event, **fields: self.notices.append(event),

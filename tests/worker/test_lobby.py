@@ -204,6 +204,18 @@ def test_nobody_is_overdue_who_spoke_while_another_was_served(
 # When it is full
 
 
+def test_nor_is_a_body_too_slow_that_has_arrived_meanwhile(
+    make_room: MakeRoom,
+) -> None:
+    """It waits where we read it from, in pieces."""
+    room = make_room(body=0.1, body_min_rate=500_000, body_buffer=1 << 20)
+    (early,) = room.let_in(b"POST 100000\n")
+    early.sendall(b"x" * 100_000)
+    time.sleep(0.5)  # the application's time: four pieces would not be enough
+    assert room.serve() == "POST"
+    assert room.refused == []
+
+
 def test_when_it_is_full_the_oldest_idle_leaves(make_room: MakeRoom) -> None:
     room = make_room(size=4)
     half, first, second, third = room.let_in(b"ha", b"", b"", b"")
