@@ -29,8 +29,8 @@ from prefork.system.stdin import STDERR, fill_gaps
 
 NAME_PATIENCE = 30.0  # seconds for name servers, at a start: they may start as well
 NO_LOG = "the server leaves the terminal, and has no log file"
-NOT_MAIN = "it waits for the process that it has started, and --daemon leaves that"
-STAY = "leave --daemon out of this unit, or make it Type=forking"
+NOT_MAIN = "with Type=notify it hears the process it has started, and --daemon leaves"
+STAY = "leave --daemon out of such a unit"
 NAME_ONE = "set error_logfile: PREFORK_ERROR_LOGFILE=FILE, or a line of prefork.toml"
 
 

@@ -54,4 +54,4 @@ def test_under_systemd_it_says_why_the_unit_will_fail(server: Server) -> None:
     """With Type=notify, where only the process that was started is heard."""
     said = detach(server, NOTIFY_SOCKET=str(server.directory / "notify"))
     assert "warning cannot tell systemd" in said
-    assert "leave --daemon out of this unit" in said
+    assert "leave --daemon out of such a unit" in said
