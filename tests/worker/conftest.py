@@ -1,10 +1,12 @@
-"""Fixtures for a lobby without a server round it."""
+"""Fixtures for parts of a worker without a server round them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from serving.room import MakeRoom, Room
+
+from prefork.system.channel import Channel, pair
 
 
 @pytest.fixture
@@ -22,3 +24,12 @@ def make_room() -> Iterator[MakeRoom]:
 @pytest.fixture
 def room(make_room: MakeRoom) -> Room:
     return make_room()
+
+
+@pytest.fixture
+def channels() -> Iterator[tuple[Channel, Channel]]:
+    """The master's end, and the worker's."""
+    ends = pair()
+    yield ends
+    for end in ends:
+        end.close()

@@ -1,11 +1,9 @@
 """prefork.worker.loop: how it ends; what it serves is in the live tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from prefork.system.channel import Channel, Message, pair
+from prefork.system.channel import Channel, Message
 from prefork.worker.limits import Lifespan
 from prefork.worker.loop import Worker
 
@@ -56,15 +54,6 @@ class Anything:
 
     def __getattr__(self, name: str) -> Any:
         return lambda *given: None
-
-
-@pytest.fixture
-def channels() -> Iterator[tuple[Channel, Channel]]:
-    """The master's end, and the worker's."""
-    ends = pair()
-    yield ends
-    for end in ends:
-        end.close()
 
 
 def test_who_was_sent_here_at_the_last_moment_is_taken_in(

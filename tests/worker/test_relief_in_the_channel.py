@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from serving.lines import LineConversation, LineDoor
 
 from prefork.errors import ProtocolError
 from prefork.monitor.scoreboard import Scoreboard
-from prefork.system.channel import Channel, pair
+from prefork.system.channel import Channel
 from prefork.worker.client import Client
 from prefork.worker.relief import Relief
 
@@ -37,15 +36,6 @@ class Lobby:
 
 class Service:
     is_serving = True
-
-
-@pytest.fixture
-def channels() -> Iterator[tuple[Channel, Channel]]:
-    """The master's end, and the worker's."""
-    ends = pair()
-    yield ends
-    for end in ends:
-        end.close()
 
 
 @pytest.fixture
