@@ -116,8 +116,8 @@ class Succession:
     def _advance_reload(self, reload: Reload, now: float) -> None:
         reload.check_deadlines(now)
         if reload.phase is Phase.ROLL and self._staff.target is not reload.candidate:
-            self._take_over()
-        match reload.phase:  # the canary of a single worker is all there is to roll
+            self._take_over()  # of a single worker that is all: its canary serves
+        match reload.phase:
             case Phase.ROLL if self._may_commit():
                 self._commit(reload, now)
             case Phase.ROLLBACK:
